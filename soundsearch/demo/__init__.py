@@ -1,0 +1,1 @@
+"""Synthesised demo sounds. Imports numpy (and soundfile to write them)."""

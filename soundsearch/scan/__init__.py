@@ -1,0 +1,1 @@
+"""Folders to candidates to vectors. The decoder children import audio only."""

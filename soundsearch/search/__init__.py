@@ -1,0 +1,1 @@
+"""The query language, names, ranking. Imports library, index and word splitting; never models."""

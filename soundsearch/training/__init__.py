@@ -1,0 +1,1 @@
+"""Training and evaluation of models. Imports torch and everything below."""
