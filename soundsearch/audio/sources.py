@@ -1,0 +1,235 @@
+"""The two libraries that decode, behind one small shape: `read`, `seek`, `close`.
+
+Both read an already opened descriptor or file, never a path: FFmpeg would otherwise follow
+playlists and network addresses, and paths may hold any bytes.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+
+# Decoders of overlapping frames need some sound before the wanted place: measured for MP3, where
+# up to 5,400 frames after a seek are wrong.
+SEEK_LEAD = 0.25
+
+_SNDFILE_CONTAINERS = {"WAVEX": "wav", "RF64": "wav"}
+_SNDFILE_FORMATS = {"MPEG_LAYER_I": "mp1", "MPEG_LAYER_II": "mp2", "MPEG_LAYER_III": "mp3"}
+
+# Names by which people know what FFmpeg calls otherwise.
+_FFMPEG_CONTAINERS = {"mov,mp4,m4a,3gp,3g2,mj2": "m4a", "asf": "wma", "matroska,webm": "mka"}
+# What FFmpeg may open: containers of one sound each, nothing that refers to other files.
+_FFMPEG_ALLOWED = (
+    "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,rm,tak,"
+    "tta,voc,w64,wav,webm,wv,mp4,m4a,mpegts,mpeg"
+)
+# How many damaged packets in a row end a file.
+_DAMAGED_PACKETS = 50
+
+
+class SourceError(Exception):
+    """A library could not open or go on decoding; the text is the library's own."""
+
+
+class NoFramesError(SourceError):
+    """The file was understood, but not one frame came out of it."""
+
+
+class Source(Protocol):
+    """Decoded frames of one file."""
+
+    samplerate: int
+    channels: int
+    frames: int  # as the header claims, 0 when it says nothing
+    sample_format: str
+    container: str
+    damage: str
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next float32 (n, channels), n <= frames; n = 0 only at the end. SourceError."""
+
+    def seek(self, frame: int) -> None:
+        """Let the next read start at this frame; past the end nothing is read. SourceError."""
+
+    def close(self) -> None:
+        """Release everything but the file itself, which belongs to the caller."""
+
+
+class SndfileSource:
+    """libsndfile: WAV, AIFF, FLAC, OGG, Opus, MP3, CAF and their relatives."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # The C library of a Windows build doesn't share Python's descriptors.
+        opened = os.fsdecode(file.name) if os.name == "nt" else file.fileno()
+        try:
+            self._file = soundfile.SoundFile(opened, closefd=False)
+        except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+            raise SourceError(str(error)) from error
+        self.samplerate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.frames: int = max(0, self._file.frames)
+        kind: str = self._file.format
+        subtype: str = self._file.subtype
+        self.container = _SNDFILE_CONTAINERS.get(kind, kind).lower()
+        self.sample_format = _SNDFILE_FORMATS.get(subtype, subtype).lower()
+        self.damage = ""
+
+    def read(self, frames: int) -> np.ndarray:
+        block = np.empty((frames, self.channels), np.float32)
+        try:
+            # Not SoundFile.read, which stops at the number of frames that the header claims.
+            count = self._file.buffer_read_into(block, "float32")
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise SourceError(str(error)) from error
+        return block[: max(0, count)]
+
+    def seek(self, frame: int) -> None:
+        if not self._file.seekable():
+            raise SourceError("can't seek")
+        lead = round(SEEK_LEAD * self.samplerate) if self.sample_format.startswith("mp") else 0
+        target = min(frame, self.frames)
+        start = max(0, target - lead)
+        try:
+            self._file.seek(start)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise SourceError(str(error)) from error
+        while start < target:
+            got = len(self.read(min(target - start, 65536)))
+            if not got:
+                break
+            start += got
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class FfmpegSource:
+    """PyAV: AAC, WMA and whatever libsndfile refuses."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import av  # heavy, and seldom needed
+
+        # FFmpeg's log calls into Python from its own threads and can block them.
+        av.logging.set_level(None)
+        self._failures = (av.error.FFmpegError, EOFError)
+        self._damaged_packet = av.error.InvalidDataError
+        file.seek(0)
+        options = {"format_whitelist": _FFMPEG_ALLOWED, "enable_drefs": "0"}
+        try:
+            self._container: Any = av.open(
+                file, options=options, container_options=options, metadata_errors="replace"
+            )
+        except (*self._failures, OSError, ValueError) as error:
+            raise SourceError(str(error)) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _prepare(self) -> None:
+        if not self._container.streams.audio:
+            raise SourceError("no audio stream")
+        self._stream = self._container.streams.audio[0]
+        # Automatic threading can hang at exit, and decoders are one process each already.
+        self._stream.codec_context.thread_type = "NONE"
+        self.damage = ""
+        self._pending = np.empty((0, 0), np.float32)
+        self._decoded = self._decode()
+        # Only a decoded frame tells rate and channels for sure (AAC with band replication).
+        first = next(self._decoded, None)
+        if first is None:
+            raise NoFramesError(self.damage or "no frames")
+        self.samplerate: int = first.sample_rate
+        self.channels: int = len(first.layout.channels)
+        self._pending = _samples(first, self.channels)
+        kind: str = self._container.format.name
+        self.container = _FFMPEG_CONTAINERS.get(kind, kind.split(",")[0])
+        self.sample_format: str = self._stream.codec_context.name
+        seconds = (
+            float(self._stream.duration * self._stream.time_base) if self._stream.duration else 0.0
+        )
+        self.frames = max(0, round(seconds * self.samplerate))
+
+    def _decode(self) -> Iterator[Any]:
+        """Frames from the container's position on, past damaged packets."""
+        damaged = 0
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                yield from packet.decode()
+                damaged = 0
+            except self._damaged_packet:
+                self.damage = "damaged inside"
+                damaged += 1
+                if damaged > _DAMAGED_PACKETS:
+                    return
+            except EOFError:
+                return
+            except self._failures as error:
+                self.damage = f"damaged inside ({error})"
+                return
+
+    def _more(self) -> bool:
+        """Decode until something is pending; False at the end."""
+        while not len(self._pending):
+            frame = next(self._decoded, None)
+            if frame is None:
+                return False
+            changed = (frame.sample_rate, len(frame.layout.channels))
+            if changed != (self.samplerate, self.channels):
+                self.damage = "changes its sample rate or channels inside"
+                return False
+            self._pending = _samples(frame, self.channels)
+        return True
+
+    def read(self, frames: int) -> np.ndarray:
+        parts: list[np.ndarray] = []
+        wanted = frames
+        while wanted and self._more():
+            parts.append(self._pending[:wanted])
+            self._pending = self._pending[wanted:]
+            wanted -= len(parts[-1])
+        return np.concatenate(parts) if parts else np.empty((0, self.channels), np.float32)
+
+    def seek(self, frame: int) -> None:
+        start = self._stream.start_time or 0
+        base = self._stream.time_base
+        seconds = max(0.0, frame / self.samplerate - SEEK_LEAD)
+        try:
+            self._container.seek(start + int(seconds / base), stream=self._stream)
+        except (*self._failures, OSError) as error:
+            raise SourceError(str(error)) from error
+        self._decoded = self._decode()
+        self._pending = np.empty((0, self.channels), np.float32)
+        landed = next(self._decoded, None)
+        if landed is None:
+            return
+        if landed.pts is None:
+            raise SourceError("frames without time")
+        self._pending = _samples(landed, self.channels)
+        skip = frame - round(float((landed.pts - start) * base) * self.samplerate)
+        while skip > 0 and (got := len(self.read(min(skip, 65536)))):
+            skip -= got
+
+    def close(self) -> None:
+        with suppress(*self._failures):
+            self._container.close()
+
+
+def _samples(frame: Any, channels: int) -> np.ndarray:
+    """A decoded frame as float32 (n, channels) in [-1, 1]."""
+    data = frame.to_ndarray()
+    planar = frame.format.is_planar
+    data = data.T if planar else data.reshape(-1, channels)  # (n, channels)
+    if data.dtype == np.uint8:
+        return (data.astype(np.float32) - 128.0) / 128.0
+    if data.dtype.kind == "i":
+        return data.astype(np.float32) / float(2 ** (8 * data.dtype.itemsize - 1))
+    return np.ascontiguousarray(data, np.float32)
