@@ -1,0 +1,87 @@
+"""What the person set in the window: a JSON file that is replaced atomically."""
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "settings.json"
+
+
+@dataclass
+class Settings:
+    """Every setting with its default. geometry: base64 of Qt's saveGeometry, or empty."""
+
+    geometry: str = ""
+    theme: str = "system"  # system, dark or light
+    compact: bool = False
+    always_on_top: bool = False
+    sidebar_shown: bool = True
+    sidebar_width: int = 212
+    player_height: int = 128
+    sort: str = "match"
+    filters: str = ""
+    last_search: str = ""
+    recent_searches: list[str] = field(default_factory=list)
+    volume: float = 0.8  # 0 to 1
+    loop: bool = False
+    half_speed: bool = False
+    auto_play: bool = True
+    match_loudness: bool = True
+    output_device: str = ""  # empty: the system's own choice
+
+
+def load_settings(data: Path) -> Settings:
+    """The settings of a data folder. A broken file is set aside; a value of the wrong type is
+    replaced by its default; names that this version doesn't know are ignored."""
+    path = data / FILE_NAME
+    try:
+        read = json.loads(path.read_text("utf-8"))
+        if not isinstance(read, dict):
+            raise ValueError("not an object")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            path.replace(path.with_name(f"{FILE_NAME}.broken-{int(time.time())}"))
+        return Settings()
+    settings = Settings()
+    for item in fields(Settings):
+        value = _fitting(read.get(item.name), getattr(settings, item.name))
+        if value is not None:
+            setattr(settings, item.name, value)
+    settings.volume = min(1.0, max(0.0, settings.volume))
+    return settings
+
+
+def save_settings(settings: Settings, data: Path) -> None:
+    """Replaces the file in one step: after a crash the old or the new one is there, whole."""
+    data.mkdir(parents=True, exist_ok=True)
+    path = data / FILE_NAME
+    beside = path.with_name(f"{FILE_NAME}.{os.getpid()}.new")
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(asdict(settings), file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _fitting(value: Any, default: Any) -> Any:
+    """`value` if it is of the default's type, else None."""
+    if isinstance(default, list):
+        fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        return value if fits else None
+    if isinstance(default, bool) or isinstance(value, bool):
+        return value if isinstance(default, bool) and isinstance(value, bool) else None
+    if isinstance(default, float):
+        # NaN and infinity are valid for Python's JSON, but not for us.
+        fits = isinstance(value, (int, float)) and abs(value) < 1e9
+        return float(value) if fits else None
+    return value if isinstance(value, type(default)) else None
