@@ -30,9 +30,7 @@ def read_chunks(file: BinaryIO) -> Iterator[Chunk]:
     form, kind = head[:4], head[8:12]
     if form in (b"RIFF", b"RF64", b"BW64") and kind == b"WAVE":
         order = "<"
-    elif (form == b"RIFX" and kind == b"WAVE") or (
-        form == b"FORM" and kind in (b"AIFF", b"AIFC")
-    ):
+    elif (form == b"RIFX" and kind == b"WAVE") or (form == b"FORM" and kind in (b"AIFF", b"AIFC")):
         order = ">"
     else:
         return

@@ -187,9 +187,7 @@ class _FineBins:
         self._count = len(self._low[0])
 
 
-def _facts(
-    reader: AudioReader, bins: _FineBins, meter: LoudnessMeter, missing: str
-) -> Facts:
+def _facts(reader: AudioReader, bins: _FineBins, meter: LoudnessMeter, missing: str) -> Facts:
     frames, width = bins.frames, bins.width
     low, high, energy = bins.finish()
     extremes = np.maximum(high, -low)

@@ -201,9 +201,7 @@ def _biquad_high_pass(samplerate: int) -> _Biquad:
     return 1.0, -2.0, 1.0, 2 * (k * k - 1) / scale, (1 - k / quality + k * k) / scale
 
 
-def _series(
-    first: _Biquad, second: _Biquad
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _series(first: _Biquad, second: _Biquad) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """State space (A, B, C, D) of two biquads, one after the other."""
     (a1, b1, c1, d1), (a2, b2, c2, d2) = _state_space(first), _state_space(second)
     a = np.block([[a1, np.zeros((2, 2))], [np.outer(b2, c1), a2]])

@@ -29,7 +29,7 @@ _NOT_TEXT = frozenset(
     (
         "filename", "filesize", "mime_type", "duration", "channels", "bitrate", "bitdepth",
         "samplerate", "is_lossless", "encoder_settings", "encoded_by", "encoder", "vendor",
-        "itunsmpb", "itunnorm", "software", "track", "track_total", "disc", "disc_total",
+        "itunsmpb", "itunnorm", "software", "isft", "track", "track_total", "disc", "disc_total",
     )
 )  # fmt: skip
 
