@@ -324,7 +324,12 @@ def serve(
     driver. Raises HungDeviceError when the process can't play any more.
     """
     inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-    player = Player(pipe.send, lambda: inbox.put(None), outputs, idle_seconds)
+
+    def send(report: Report) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `read` sees the end
+            pipe.send(report)
+
+    player = Player(send, lambda: inbox.put(None), outputs, idle_seconds)
 
     def read() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -335,7 +340,7 @@ def serve(
         leave()
 
     threading.Thread(target=read, name="pipe", daemon=True).start()
-    pipe.send(Ready())
+    send(Ready())
     timeout: float | None = None
     while True:
         messages = _wait(inbox, timeout)
@@ -344,7 +349,7 @@ def serve(
                 player.close()
                 return
             timeout = player.tick()
-        except (BrokenPipeError, ConnectionResetError, HungDeviceError):
+        except HungDeviceError:
             raise
         except Exception as error:  # a fault of ours: named, and the next sound may play
             player.give_up(f"it can't be played ({type(error).__name__}: {error})")
@@ -371,8 +376,7 @@ def main(pipe: Connection) -> None:
             os.dup2(null, stream.fileno())
     sys.setswitchinterval(0.001)  # the callback must not wait long for the interpreter
     gc.freeze()
-    with contextlib.suppress(OSError):  # the parent is gone
-        try:
-            serve(pipe, Outputs(), leave=lambda: os._exit(0))
-        except HungDeviceError:
-            os._exit(1)  # the client starts another one
+    try:
+        serve(pipe, Outputs(), leave=lambda: os._exit(0))
+    except HungDeviceError:
+        os._exit(1)  # the client starts another one
