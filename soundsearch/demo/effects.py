@@ -43,25 +43,12 @@ def tone_sine(rng: Random) -> np.ndarray:
     return sine(2.0, rng.choice((220.0, 440.0, 1000.0)) * vary(rng, 1, 0.02)) * _gate(2.0, 0.02)
 
 
-def tone_square(rng: Random) -> np.ndarray:
-    return pulse(1.5, note(float(rng.integers(45, 60)))) * _gate(1.5, 0.01)
-
-
-def tone_sweep(rng: Random) -> np.ndarray:
-    seconds = vary(rng, 4, 0.2)
-    return sine(seconds, glide(seconds, vary(rng, 60), vary(rng, 12000))) * _gate(seconds, 0.02)
-
-
 def noise_white(rng: Random) -> np.ndarray:
     return noise(rng, 2.5) * _gate(2.5, 0.05)
 
 
 def noise_pink(rng: Random) -> np.ndarray:
     return noise(rng, 2.5, vary(rng, -3)) * _gate(2.5, 0.05)
-
-
-def noise_rumble(rng: Random) -> np.ndarray:
-    return band(noise(rng, 3.0, -6), 25, vary(rng, 120, 0.3)) * _gate(3.0, 0.3)
 
 
 def radio_static(rng: Random) -> np.ndarray:
@@ -94,20 +81,6 @@ def vinyl(rng: Random) -> np.ndarray:
 
 
 # --- signals ---
-
-
-def dial_tone(rng: Random) -> np.ndarray:
-    return (sine(2.0, 350) + sine(2.0, vary(rng, 440, 0.03))) * _gate(2.0)
-
-
-def phone_dialing(rng: Random) -> np.ndarray:
-    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477)
-    long, gap = vary(rng, 0.12), vary(rng, 0.07, 0.3)
-    events = []
-    for i in range(7):
-        keys = sine(long, rng.choice(rows)) + sine(long, rng.choice(columns))
-        events.append((i * (long + gap), keys * _gate(long)))
-    return place(7 * (long + gap), events)
 
 
 def phone_ring(rng: Random) -> np.ndarray:
@@ -150,12 +123,6 @@ def alarm_clock(rng: Random) -> np.ndarray:
     return place(2.7, events)
 
 
-def alarm_buzzer(rng: Random) -> np.ndarray:
-    tone = vary(rng, 410, 0.2)
-    horn = drive(saw(0.6, tone) + saw(0.6, tone * 1.03), 3) * _gate(0.6, 0.02)
-    return place(3.2, [(i * 1.1, horn) for i in range(3)])
-
-
 def blip(rng: Random) -> np.ndarray:
     return sine(0.09, glide(0.09, vary(rng, 900, 0.3), vary(rng, 1300, 0.3))) * hit(0.09, 0.08)
 
@@ -184,11 +151,6 @@ def coin(rng: Random) -> np.ndarray:
     return place(0.6, [(0.0, pulse(0.07, low)), (0.07, pulse(0.5, low * 4 / 3) * decay(0.5, 0.45))])
 
 
-def jump(rng: Random) -> np.ndarray:
-    leap = glide(0.28, vary(rng, 190, 0.2), vary(rng, 760, 0.2), 0.7)
-    return pulse(0.28, leap) * decay(0.28, 0.6)
-
-
 def laser(rng: Random) -> np.ndarray:
     pitch = fall_to(0.35, vary(rng, 3400, 0.3), vary(rng, 160), vary(rng, 0.07, 0.3))
     return (saw(0.35, pitch) + pulse(0.35, pitch * 0.5)) * hit(0.35, 0.4)
@@ -201,12 +163,6 @@ def power_up(rng: Random) -> np.ndarray:
     return wobbling * shape(seconds, (0, 0.4), (0.95, 1), (1, 0))
 
 
-def power_down(rng: Random) -> np.ndarray:
-    seconds = vary(rng, 1.6)
-    pitch = glide(seconds, vary(rng, 900), vary(rng, 45), 0.8)
-    return band(saw(seconds, pitch), 30, 3000, 1) * shape(seconds, (0, 1), (0.7, 0.8), (1, 0))
-
-
 def robot(rng: Random) -> np.ndarray:
     events, at = [], 0.0
     for _ in range(9):
@@ -216,18 +172,6 @@ def robot(rng: Random) -> np.ndarray:
         events.append((at, carrier * _gate(length)))
         at += length + rng.uniform(0.01, 0.06)
     return place(at, events)
-
-
-def glitch(rng: Random) -> np.ndarray:
-    events, at = [], 0.0
-    while at < 1.6:
-        length = rng.uniform(0.01, 0.05)
-        grain = pulse(length, rng.uniform(80, 3000)) if rng.random() < 0.6 else noise(rng, length)
-        for _ in range(int(rng.integers(2, 7))):
-            events.append((at, grain))
-            at += length
-        at += rng.uniform(0, 0.12)
-    return np.round(place(1.8, events) * 6) / 6
 
 
 # --- movement and impacts ---
@@ -256,16 +200,6 @@ def riser(rng: Random) -> np.ndarray:
     return stereo(*sides)
 
 
-def downlifter(rng: Random) -> np.ndarray:
-    seconds = 3.5
-    centre = glide(seconds, vary(rng, 9000), vary(rng, 120), 0.7)
-    sides = [
-        moving_band(noise(rng, seconds), centre * 0.4, centre * 1.4) * decay(seconds, 4.5)
-        for _ in range(2)
-    ]
-    return stereo(*sides)
-
-
 def impact_deep(rng: Random) -> np.ndarray:
     boom = sine(1.8, fall_to(1.8, vary(rng, 110), vary(rng, 34), 0.15)) * hit(1.8, 1.8, 0.003)
     crack = band(noise(rng, 0.3), 60, 1800, 1) * decay(0.3, 0.2)
@@ -289,53 +223,29 @@ def explosion(rng: Random) -> np.ndarray:
     return room(rng, body, 1.5, 0.3, 3000)
 
 
-def gunshot(rng: Random) -> np.ndarray:
-    crack = drive(noise(rng, 0.5) * decay(0.5, vary(rng, 0.15)), 5)
-    body = sine(0.3, fall_to(0.3, 190, 60, 0.03)) * decay(0.3, 0.2)
-    return room(rng, mix(crack * decay(0.5, 0.3), body), 1.2, 0.35, 5000)
-
-
-def reverse_cymbal(rng: Random) -> np.ndarray:
-    seconds = vary(rng, 2.2)
-    tones = rng.uniform(2500, 9000, 24)
-    ring = modes(seconds, tones, rng.uniform(1.5, 3, 24), rng.uniform(0.05, 0.2, 24))
-    wash = mix(band(noise(rng, seconds), 2500, 14000), ring)[: count(seconds)]
-    return (wash * decay(seconds, 2.0))[::-1].copy()
-
-
 SOUNDS = (
     Sound("Tones/Sine Tone.wav", "a pure steady sine tone", tone_sine),
-    Sound("Tones/Square Wave Buzz.wav", "a buzzing square wave", tone_square),
-    Sound("Tones/Sine Sweep Rising.wav", "a sine tone sweeping up", tone_sweep),
     Sound("Noise/White Noise.wav", "white noise", noise_white),
     Sound("Noise/Pink Noise.wav", "soft pink noise", noise_pink),
-    Sound("Noise/Low Rumble.wav", "a low rumble", noise_rumble),
     Sound("Noise/Radio Static.wav", "radio static between stations", radio_static),
     Sound("Noise/Mains Hum.wav", "electrical mains hum", hum_mains),
     Sound("Noise/Vinyl Crackle.wav", "crackle of an old vinyl record", vinyl),
-    Sound("Signals/Dial Tone.wav", "a telephone dial tone", dial_tone),
-    Sound("Signals/Phone Dialing.wav", "dialing a number on a phone keypad", phone_dialing),
     Sound("Signals/Telephone Ringing.wav", "an old telephone ringing", phone_ring),
     Sound("Signals/Police Siren.wav", "a wailing police siren", siren_police),
     Sound("Signals/Ambulance Siren Two Tone.wav", "a two tone ambulance siren", siren_two_tone),
     Sound("Signals/Air Raid Siren.wav", "an air raid siren slowly rising", siren_air_raid),
     Sound("Signals/Alarm Clock Beeping.wav", "a digital alarm clock beeping", alarm_clock),
-    Sound("Signals/Alarm Buzzer.wav", "a loud alarm buzzer", alarm_buzzer),
     Sound("Interface/Blip.wav", "a short interface blip", blip),
     Sound("Interface/Confirm Chime.wav", "a cheerful confirmation chime", confirm),
     Sound("Interface/Error Buzz.wav", "an error buzz", failure),
     Sound("Interface/Button Click.wav", "a mouse button click", click),
     Sound("Game/Coin Pickup.wav", "picking up a coin in a retro video game", coin),
-    Sound("Game/Jump.wav", "a jump in a retro video game", jump),
     Sound("Game/Laser Zap.wav", "a science fiction laser gun", laser),
     Sound("Game/Power Up.wav", "a rising power up in a video game", power_up),
-    Sound("Game/Power Down.wav", "a machine powering down", power_down),
     Sound("Game/Robot Beeps.wav", "a robot talking in beeps", robot),
-    Sound("Game/Glitch Stutter.wav", "a digital glitch stutter", glitch),
     Sound("Impacts/Deep Boom.wav", "a deep cinematic boom", impact_deep),
     Sound("Impacts/Metal Clang.wav", "a heavy metal clang", impact_metal),
     Sound("Impacts/Explosion.wav", "an explosion with falling debris", explosion),
-    Sound("Impacts/Gunshot.wav", "a gunshot", gunshot),
     Sound(
         "Transitions/Whoosh Fast.wav",
         "a fast whoosh passing by",
@@ -343,6 +253,4 @@ SOUNDS = (
     ),
     Sound("Transitions/Whoosh Slow.wav", "a slow airy whoosh", lambda r: _whoosh(r, 2.2, 1400)),
     Sound("Transitions/Riser.wav", "a tense riser building up", riser),
-    Sound("Transitions/Downlifter.wav", "a falling downlifter sweep", downlifter),
-    Sound("Transitions/Reverse Cymbal.wav", "a reversed cymbal swelling", reverse_cymbal),
 )

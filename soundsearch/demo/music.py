@@ -77,16 +77,6 @@ def bass_wobble(rng: Random) -> np.ndarray:
     return drive(moving_band(raw, 30, 120 * 22**lfo, 3), 2.5) * shape(2.4, (0, 1), (0.9, 1), (1, 0))
 
 
-def bass_reese(rng: Random) -> np.ndarray:
-    f = note(_root(rng, 28, 34))
-    sides = []
-    for _ in range(2):
-        detunes = rng.uniform(-0.012, 0.012, 3)
-        sides.append(mix(*(saw(2.2, f * (1 + d), rng.random()) for d in detunes)))
-    level = shape(2.2, (0, 0), (0.03, 1), (0.85, 1), (1, 0))
-    return stereo(*(band(side, 30, 1400, 1) * level for side in sides))
-
-
 def _chord(rng: Random, low: int, high: int, minor: bool) -> list[float]:
     root = _root(rng, low, high)
     third = 3 if minor else 4
@@ -222,11 +212,6 @@ def marimba(rng: Random) -> np.ndarray:
     return mix(_bar(1.0, f, (1, 3.93, 9.2), 0.8), 0.3 * mallet)
 
 
-def vibraphone(rng: Random) -> np.ndarray:
-    f = note(_root(rng, 60, 72))
-    return _bar(3.0, f, (1, 3.98, 9.4), 3.5) * (1 + 0.35 * sine(3.0, vary(rng, 5)))
-
-
 def bell_fm(rng: Random) -> np.ndarray:
     f, seconds = note(_root(rng, 67, 79)), 2.5
     ratio = rng.choice((1.41, 2.76, 3.52))
@@ -285,7 +270,6 @@ SOUNDS = (
     Sound("Bass/Plucked Bass Note.wav", "a plucked electric bass string", bass_pluck),
     Sound("Bass/Acid Bass Line.wav", "a squelchy acid bass line", bass_acid),
     Sound("Bass/Wobble Bass.wav", "a wobbling dubstep bass", bass_wobble),
-    Sound("Bass/Reese Bass.wav", "a wide detuned reese bass", bass_reese),
     Sound("Synths/Warm Pad Chord.wav", "a warm slow synthesizer pad", pad_warm),
     Sound("Synths/Dark Drone.wav", "a dark ominous drone", drone_dark),
     Sound("Synths/String Ensemble.wav", "a string ensemble holding a chord", strings),
@@ -301,7 +285,6 @@ SOUNDS = (
     Sound("Instruments/Harp Glissando.wav", "a harp glissando", harp),
     Sound("Instruments/Music Box.wav", "a music box playing a tune", music_box),
     Sound("Instruments/Marimba Note.wav", "a wooden marimba note", marimba),
-    Sound("Instruments/Vibraphone Note.wav", "a vibraphone note with tremolo", vibraphone),
     Sound("Instruments/Glassy Bell.wav", "a bright glassy synthesizer bell", bell_fm),
     Sound("Instruments/Flute Note.wav", "a breathy flute note", flute),
 )

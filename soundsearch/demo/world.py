@@ -18,7 +18,6 @@ from soundsearch.demo.parts import (
     moving_band,
     noise,
     place,
-    pulse,
     room,
     saw,
     shape,
@@ -170,17 +169,6 @@ def crickets(rng: Random) -> np.ndarray:
     return stereo(*sides)
 
 
-def frog(rng: Random) -> np.ndarray:
-    base, events = vary(rng, 420, 0.3), []
-    for i in range(3):
-        length = vary(rng, 0.28)
-        voice = pulse(length, vary(rng, 55, 0.2), 0.1)
-        croak = mix(*(band(voice, f * 0.85, f * 1.15, 3) for f in (base, base * 2.6, base * 4.4)))
-        swell = np.sin(np.pi * np.linspace(0, 1, count(length)))
-        events.append((i * vary(rng, 0.75), croak * swell))
-    return place(2.2, events)
-
-
 # --- machines ---
 
 
@@ -235,23 +223,6 @@ def car_horn(rng: Random) -> np.ndarray:
     return room(rng, band(drive(honk, 2), 300, 5000, 1), 0.5, 0.2)
 
 
-def fan(rng: Random) -> np.ndarray:
-    seconds = 4.0
-    blades = 1 + 0.2 * sine(seconds, vary(rng, 24))
-    motor = mix(*(0.3 / k * sine(seconds, 100 * k, rng.random()) for k in (1, 2, 3, 4)))
-    return 0.6 * band(noise(rng, seconds), 120, 2500, 1) * blades + motor
-
-
-def drill(rng: Random) -> np.ndarray:
-    seconds = 3.0
-    turns = shape(seconds, (0, 60), (0.1, 330), (0.3, 260), (0.8, 250), (0.9, 330), (1, 70))
-    whine = saw(seconds, turns * vary(rng, 1)) + 0.5 * saw(seconds, turns * 6.1)
-    grind = band(noise(rng, seconds), 1500, 8000) * shape(
-        seconds, (0, 0), (0.25, 0), (0.32, 1), (0.8, 1), (0.85, 0), (1, 0)
-    )
-    return band(drive(whine, 2) + 0.8 * grind, 150, 9000, 1)
-
-
 def _tick(rng: Random, tone: float) -> np.ndarray:
     return modes(0.06, (tone, tone * 1.62, tone * 2.9), (0.03, 0.02, 0.01), (1, 0.7, 0.6)) + mix(
         np.zeros(count(0.06)), 0.4 * noise(rng, 0.004)
@@ -274,13 +245,6 @@ def church_bell(rng: Random) -> np.ndarray:
         0.5 * band(noise(rng, 0.05), 800, 6000) * decay(0.05, 0.04),
     )
     return room(rng, toll, 1.5, 0.2, 5000)
-
-
-def bicycle_bell(rng: Random) -> np.ndarray:
-    base = vary(rng, 2300, 0.1)
-    ding = modes(1.0, (base, base * 1.01, base * 2.4), (1.0, 0.9, 0.4), (1, 0.7, 0.4))
-    ring = [(float(t), ding) for t in np.cumsum(rng.uniform(0.05, 0.09, 6))]
-    return place(1.8, ring + [(start + 0.6, x) for start, x in ring])
 
 
 # --- things and steps ---
@@ -337,62 +301,11 @@ def door_knock(rng: Random) -> np.ndarray:
     return room(rng, place(1.2, events), 0.5, 0.2, 4000)
 
 
-def door_creak(rng: Random) -> np.ndarray:
-    """Friction that sticks and slips, heard through the wood."""
-    seconds = vary(rng, 2.2)
-    slips = 22 + 130 * _drift(rng, seconds, 2) ** 2
-    rub = pulse(seconds, slips, 0.06)
-    tones = vary(rng, 620, 0.2) * np.array((1, 1.7, 2.9, 4.3))
-    wood = mix(*(band(rub, f * 0.93, f * 1.07, 3) for f in tones))
-    return room(rng, wood * (0.3 + _drift(rng, seconds, 3)), 0.6, 0.2)
-
-
 def door_slam(rng: Random) -> np.ndarray:
     thud = sine(0.5, fall_to(0.5, 120, vary(rng, 62), 0.04)) * hit(0.5, 0.35, 0.001)
     bang = band(noise(rng, 0.2), 150, 3000, 1) * decay(0.2, 0.12)
     latch = (0.05, 0.3 * _tick(rng, vary(rng, 1700)))
     return room(rng, place(0.6, [(0.0, mix(thud, 0.8 * bang)), latch]), 0.8, 0.3, 3500)
-
-
-def coins(rng: Random) -> np.ndarray:
-    def ring() -> np.ndarray:
-        base = rng.uniform(3800, 6500)
-        return rng.uniform(0.3, 1) * modes(
-            0.35, (base, base * 1.48, base * 2.1), (0.3, 0.2, 0.12), (1, 0.8, 0.5)
-        )
-
-    return room(rng, spread(rng, 1.6, 16, ring), 0.3, 0.1, 12000)
-
-
-def paper(rng: Random) -> np.ndarray:
-    def fold() -> np.ndarray:
-        length = rng.uniform(0.002, 0.012)
-        return rng.exponential(1) * noise(rng, length) * decay(length, length)
-
-    hands = 0.3 + _drift(rng, 2.0, 4)
-    return band(spread(rng, 2.0, 130, fold) * hands, 1200, 9000, 1)
-
-
-def keyboard(rng: Random) -> np.ndarray:
-    seconds, at, events = 3.0, 0.05, []
-    while at < seconds - 0.2:
-        key = mix(
-            modes(0.05, (vary(rng, 1900, 0.3), vary(rng, 3300, 0.3)), (0.02, 0.012), (0.6, 0.5)),
-            0.8 * band(noise(rng, 0.012), 1000, 8000) * decay(0.012, 0.01),
-        )
-        events += [(at, rng.uniform(0.6, 1) * key), (at + 0.07, 0.35 * key)]
-        at += rng.uniform(0.09, 0.24)
-    return place(seconds, events)
-
-
-def camera(rng: Random) -> np.ndarray:
-    def flap() -> np.ndarray:
-        return band(noise(rng, 0.03), 1200, vary(rng, 8000)) * decay(0.03, 0.02)
-
-    wind_on = pulse(0.35, glide(0.35, 240, vary(rng, 330))) * shape(0.35, (0, 0), (0.1, 1), (1, 0))
-    return place(
-        0.7, [(0.0, flap()), (vary(rng, 0.06), flap()), (0.16, 0.2 * band(wind_on, 500, 5000))]
-    )
 
 
 def heartbeat(rng: Random) -> np.ndarray:
@@ -411,7 +324,6 @@ def heartbeat(rng: Random) -> np.ndarray:
 SOUNDS = (
     Sound("Ambience/Howling Wind.wav", "howling wind in a storm", wind),
     Sound("Ambience/Heavy Rain.wav", "heavy rain pouring down", lambda r: rain(r, True)),
-    Sound("Ambience/Light Rain.wav", "light rain dripping", lambda r: rain(r, False)),
     Sound("Ambience/Thunder.wav", "rolling thunder", thunder),
     Sound("Ambience/Ocean Waves.wav", "ocean waves on a beach", waves),
     Sound("Ambience/Campfire Crackling.wav", "a crackling campfire", fire),
@@ -419,17 +331,13 @@ SOUNDS = (
     Sound("Water/Water Drops in Cave.wav", "water drops falling in a cave", water_drops),
     Sound("Water/Bubbling Stream.wav", "a small bubbling stream", stream),
     Sound("Animals/Birds Chirping.wav", "birds chirping in a garden", birds),
-    Sound("Animals/Frog Croaking.wav", "a frog croaking", frog),
     Sound("Machines/Car Engine Idling.wav", "a car engine idling", engine_idle),
     Sound("Machines/Car Engine Revving.wav", "a car engine revving up", engine_rev),
     Sound("Machines/Helicopter.wav", "a helicopter flying past", helicopter),
     Sound("Machines/Train Horn.wav", "a train horn blowing", train_horn),
     Sound("Machines/Car Horn.wav", "a car honking its horn", car_horn),
-    Sound("Machines/Fan.wav", "the steady hum of a fan", fan),
-    Sound("Machines/Electric Drill.wav", "an electric drill", drill),
     Sound("Bells and Clocks/Clock Ticking.wav", "a clock ticking", clock),
     Sound("Bells and Clocks/Church Bell.wav", "a church bell tolling", church_bell),
-    Sound("Bells and Clocks/Bicycle Bell.wav", "a bicycle bell ringing", bicycle_bell),
     Sound("Foley/Footsteps on Gravel.wav", "footsteps on gravel", lambda r: footsteps(r, "gravel")),
     Sound(
         "Foley/Footsteps on Wood.wav",
@@ -439,11 +347,6 @@ SOUNDS = (
     Sound("Foley/Glass Shattering.wav", "glass shattering on the floor", glass_shatter),
     Sound("Foley/Glasses Clinking.wav", "two glasses clinking", glass_clink),
     Sound("Foley/Knocking on Door.wav", "knocking on a wooden door", door_knock),
-    Sound("Foley/Door Creaking.wav", "an old door creaking open", door_creak),
     Sound("Foley/Door Slam.wav", "a door slamming shut", door_slam),
-    Sound("Foley/Coins Jingling.wav", "coins jingling", coins),
-    Sound("Foley/Paper Crumpling.wav", "crumpling a sheet of paper", paper),
-    Sound("Foley/Typing on Keyboard.wav", "typing on a computer keyboard", keyboard),
-    Sound("Foley/Camera Shutter.wav", "a camera shutter", camera),
     Sound("Foley/Heartbeat.wav", "a beating heart", heartbeat),
 )
