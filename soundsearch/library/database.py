@@ -1,0 +1,185 @@
+"""Opening SQLite files: journal mode, damage, versions. The one door for both databases."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from soundsearch.errors import UserError
+
+Migration = Callable[[sqlite3.Connection], None]
+
+# What SQLite says of a file whose content is broken; anything else is no reason to set it aside.
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class DamagedError(Exception):
+    """The file is no database, or its content is broken."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)  # absent where Python itself complains
+    return code is not None and code & 0xFF in _DAMAGE
+
+
+def open_database(file: Path, migrations: Sequence[Migration], write: bool) -> sqlite3.Connection:
+    """Opens a database; a writer also creates it and brings it to the newest version.
+
+    The connection commits by itself outside of `transaction`. One thread at a time may use it.
+    Raises DamagedError, and UserError for a version that is newer than this program, for a file
+    that a reader finds too old or missing, and for a folder that can't be written.
+    """
+    try:
+        db = _connect(file, write)
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise DamagedError(str(error)) from error
+        raise UserError(f"{file} can't be opened ({error})", "") from error
+    try:
+        _check(db)
+        _bring_up_to_date(db, file, migrations, write)
+        if not write:
+            db.execute("PRAGMA query_only = 1")
+    except sqlite3.Error as error:
+        db.close()
+        if is_damage(error):
+            raise DamagedError(str(error)) from error
+        raise UserError(f"{file} can't be used ({error})", "") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of the block or nothing; blocks may stand inside each other."""
+    if db.in_transaction:
+        yield db
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def set_aside(file: Path) -> Path:
+    """Renames a damaged database with its journals; returns its new place."""
+    aside = file.with_name(f"{file.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{file.suffix}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = aside.with_name(f"{file.stem}.damaged-{number}{file.suffix}")
+    os.replace(file, aside)
+    for journal in ("-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{file}{journal}", f"{aside}{journal}")
+    return aside
+
+
+def copy_database(db: sqlite3.Connection, to: Path) -> None:
+    """A consistent copy, complete or not there at all."""
+    unfinished = to.with_name(to.name + ".part")
+    unfinished.unlink(missing_ok=True)
+    target = sqlite3.connect(unfinished)
+    try:
+        db.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        target.close()
+    os.replace(unfinished, to)
+
+
+def _connect(file: Path, write: bool) -> sqlite3.Connection:
+    if not write and not file.exists():
+        raise UserError("There is no library yet", "Scan a folder first: soundsearch scan FOLDER")
+    if write:
+        db = _connection(file.absolute().as_uri() + "?mode=rwc")
+        _choose_journal(db)
+        return db
+    last: sqlite3.Error | None = None
+    # A reader of a WAL database writes its shared memory; on a read-only disk that can't be.
+    for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
+        db = _connection(f"{file.absolute().as_uri()}?{mode}")
+        try:
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            return db
+        except sqlite3.Error as error:
+            db.close()
+            if is_damage(error):
+                raise
+            last = error
+    assert last is not None
+    raise last
+
+
+def _connection(uri: str) -> sqlite3.Connection:
+    db = sqlite3.connect(uri, uri=True, timeout=10.0, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA cache_size = -32000")
+    db.execute("PRAGMA foreign_keys = 0")
+    return db
+
+
+def _choose_journal(db: sqlite3.Connection) -> None:
+    """WAL, so that readers go on during a scan; a plain journal where WAL can't work.
+
+    Network drives accept the pragma and fail at the first write, therefore one is tried.
+    """
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        _probe(db)
+        db.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.OperationalError:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.execute("PRAGMA journal_mode = DELETE")
+        _probe(db)
+
+
+def _probe(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.execute(f"PRAGMA user_version = {version}")
+    db.execute("COMMIT")
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """A quick look at both ends of every table; reading all would take too long at each start."""
+    tables = db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        " AND sql NOT LIKE '%WITHOUT ROWID%' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    ).fetchall()
+    for (table,) in tables:
+        for order in ("ASC", "DESC"):
+            db.execute(f'SELECT * FROM "{table}" ORDER BY rowid {order} LIMIT 1').fetchone()
+
+
+def _bring_up_to_date(
+    db: sqlite3.Connection, file: Path, migrations: Sequence[Migration], write: bool
+) -> None:
+    newest = len(migrations)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > newest:
+        raise UserError(
+            f"{file} was made by a newer SoundSearch (version {version}, known here: {newest})",
+            "Update SoundSearch, or choose another data folder with --data DIR",
+        )
+    if version == newest:
+        return
+    if not write:
+        raise UserError(
+            f"{file} was made by an older SoundSearch" if version else f"{file} is still empty",
+            "Run soundsearch scan once",
+        )
+    if version:
+        copy_database(db, file.with_name(f"{file.stem}.before-{newest}{file.suffix}"))
+    for number in range(version, newest):
+        with transaction(db):
+            migrations[number](db)
+            db.execute(f"PRAGMA user_version = {number + 1}")
