@@ -274,9 +274,7 @@ def test_a_mono_device_gets_the_mean(outputs: Outputs, monkeypatch: pytest.Monke
     assert stream.late == 1
 
 
-def test_a_device_that_went_away_is_seen(
-    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_that_went_away_is_seen(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakePortAudio("Speakers")
     use(monkeypatch, fake)
     stream, _ = outputs.open()
