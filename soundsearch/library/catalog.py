@@ -26,11 +26,11 @@ from soundsearch.library.database import (
 from soundsearch.library.lock import DataLock
 from soundsearch.library.rows import (
     Change,
-    Entry,
     FactsLike,
     Failure,
     FileRow,
     KnownFile,
+    Record,
     Root,
     Sound,
     State,
@@ -188,7 +188,8 @@ class Library:
     def known_files(self, root_id: int) -> dict[bytes, KnownFile]:
         """All files of a root by their relative path."""
         rows = self.db.execute(
-            "SELECT id, path, size, mtime_ns, state, sound_id, retry FROM files WHERE root_id = ?",
+            "SELECT id, path, size, mtime_ns, state, sound_id, retry,"
+            " sound_id IS NOT NULL OR reason != '' FROM files WHERE root_id = ?",
             (root_id,),
         )
         return {row[1]: KnownFile._make(row) for row in rows}
@@ -201,7 +202,7 @@ class Library:
         )
         return dict(rows)
 
-    def record(self, entries: Iterable[Entry]) -> list[Change]:
+    def record(self, entries: Iterable[Record]) -> list[Change]:
         """Writes files that were read, new or changed, in one transaction.
 
         Returns the paths whose content became another sound, for UserData.follow. The words of
@@ -216,7 +217,7 @@ class Library:
                     changes.append(change)
         return [Change(path, old, new, self._lies_somewhere(old)) for path, old, new in changes]
 
-    def _record(self, root: Root, entry: Entry) -> tuple[bytes, bytes, bytes] | None:
+    def _record(self, root: Root, entry: Record) -> tuple[bytes, bytes, bytes] | None:
         before = self.db.execute(
             "SELECT f.id, f.sound_id, s.identity FROM files f LEFT JOIN sounds s"
             " ON s.id = f.sound_id WHERE f.root_id = ? AND f.path = ?",

@@ -47,7 +47,10 @@ class Root:
 
 
 class KnownFile(NamedTuple):
-    """What the library knows of a file without looking at it; sound_id None: never decoded."""
+    """What the library knows of a file without looking at it.
+
+    sound_id None: never decoded; read: it was tried, with success or not.
+    """
 
     id: int
     path: bytes
@@ -56,6 +59,7 @@ class KnownFile(NamedTuple):
     state: str
     sound_id: int | None
     retry: int
+    read: int
 
 
 class FactsLike(Protocol):
@@ -84,7 +88,7 @@ class FactsLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
+class Record:
     """A file that was looked at, to be recorded.
 
     path: relative to the root, bytes. identity: 16 bytes, or None where it could not be decoded
