@@ -34,6 +34,9 @@ _BLOCK_SAMPLES = 1 << 20
 # Float files may hold anything: more than 96 dB above full scale is nonsense, not sound.
 _LARGEST_SAMPLE = 65536.0
 
+# Claims are exact or guesses from the bit rate; well below them a file was cut.
+_SHORT_OF_CLAIM = 0.85
+
 _NO_SOUND = "holds no sound"
 _NOT_AUDIO = "not an audio file that can be read"
 
@@ -107,9 +110,11 @@ class AudioReader:
             first = False
             self._position += len(block)
             yield _finite(block)
-        self.damage = self.damage or self._source.damage
         if first:
-            raise DecodeError(_NO_SOUND)
+            raise DecodeError(self.damage or _NO_SOUND)
+        self.damage = self.damage or self._source.damage
+        if not self.damage and self._position < _SHORT_OF_CLAIM * self.frames:
+            self.damage = "ends before its header says"
 
     def seek_seconds(self, seconds: float) -> None:
         """Let `blocks` go on from this time; past the end it gives nothing."""
@@ -139,8 +144,8 @@ class AudioReader:
         try:
             self._decode_up_to(self._position)
             return self._source.read(frames)
-        except (SourceError, OSError):
-            return nothing
+        except (DecodeError, SourceError, OSError):
+            return nothing  # what was read so far counts
 
     def _decode_up_to(self, target: int) -> None:
         """Open the file anew with FFmpeg and drop what comes before `target`."""
@@ -241,7 +246,9 @@ def _open_source(file: BinaryIO) -> Source:
         return FfmpegSource(file)
     except NoFramesError as error:
         raise DecodeError(_NO_SOUND) from error
-    except SourceError as error:
+    except OSError:
+        raise
+    except Exception as error:  # broken headers make PyAV fail in many ways
         raise DecodeError(_NOT_AUDIO) from error
 
 

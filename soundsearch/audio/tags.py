@@ -58,8 +58,10 @@ def read_tags(path: bytes | str) -> dict[str, str]:
             for chunk in read_chunks(file):
                 for name, text in _chunk_texts(file, chunk):
                     _add(texts, name, text)
+            ours = set(texts)  # read with more care for old encodings
             for name, text in _common_tags(file):
-                _add(texts, name, text)
+                if name not in ours:
+                    _add(texts, name, text)
     except (OSError, DecodeError):
         pass
     return texts
