@@ -1,0 +1,96 @@
+"""From cosines, which mean nothing to a person, to the chance that a sound is what was meant.
+
+A model folder's `calibration.json`:
+    {"a": …, "b": …, "c": …, "threshold": … or null,
+     "example": {"a": …, "b": …, "c": …},          for queries that are sounds; optional
+     "fitted_on": "…"}                             for people
+and `background.f16`: float16 unit vectors (M, D) of several hundred varied sounds.
+
+z = (cosine - mean over the background) / spread, strength = logistic(a z + b - c ln N), N being the
+number of sounds searched.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+# Where a model brings no calibration of its own: rough, so "nothing matches" stays silent.
+_ROUGH = (1.6, -3.0, 0.25)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """strength = logistic(a z + b - c ln N)."""
+
+    a: float
+    b: float
+    c: float
+
+    def strength(self, z: np.ndarray, sounds: int) -> np.ndarray:
+        x = self.a * np.asarray(z, np.float64) + self.b - self.c * np.log(max(sounds, 1))
+        return (1.0 / (1.0 + np.exp(-np.clip(x, -50.0, 50.0)))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a model's cosines are read. background: float32 (M, D), M may be 0."""
+
+    text: Curve
+    example: Curve
+    background: np.ndarray
+    threshold: float | None = None
+
+    @classmethod
+    def load(cls, folder: Path, dim: int, library_vectors: np.ndarray | None = None) -> "Calibration":
+        """A model folder's own calibration; without one a rough one over the library's vectors."""
+        try:
+            stored = json.loads((folder / "calibration.json").read_text())
+            text = Curve(stored["a"], stored["b"], stored["c"])
+            example = Curve(**stored["example"]) if "example" in stored else text
+            background = np.fromfile(folder / "background.f16", "<f2").reshape(-1, dim)
+        except (OSError, ValueError, KeyError, TypeError):
+            rows = np.empty((0, dim), np.float32) if library_vectors is None else library_vectors
+            return cls(Curve(*_ROUGH), Curve(*_ROUGH), _some(rows))
+        return cls(text, example, background.astype(np.float32), stored.get("threshold"))
+
+    def strength(
+        self, cosines: np.ndarray, vector: np.ndarray, sounds: int, by_example: bool = False
+    ) -> np.ndarray:
+        """float32 (N,) in 0…1 for the cosines (N,) of the query vector (D,) with `sounds` sounds."""
+        if len(self.background) > 1:
+            over = self.background @ vector
+            mean, spread = float(over.mean()), float(over.std())
+        else:
+            mean, spread = 0.0, 0.1
+        z = (cosines - mean) / max(spread, 1e-6)
+        return (self.example if by_example else self.text).strength(z, sounds)
+
+
+def _some(rows: np.ndarray, most: int = 512) -> np.ndarray:
+    """Rows spread evenly over all of them."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def fit(z: np.ndarray, sounds: np.ndarray, relevant: np.ndarray, steps: int = 50) -> Curve:
+    """Logistic regression by Newton's method.
+
+    z float (n,), sounds (n,) the pool size of each sample, relevant bool (n,). Several pool sizes
+    must occur for c to be determined; a little ridge keeps it near zero otherwise.
+    """
+    x = np.stack([z, np.ones_like(z), -np.log(np.maximum(sounds, 1))], axis=1).astype(np.float64)
+    y = np.asarray(relevant, np.float64)
+    weights = np.zeros(3)
+    ridge = np.diag([1e-3, 1e-6, 1e-3])
+    for _ in range(steps):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ weights, -50, 50)))
+        gradient = x.T @ (p - y) + ridge @ weights
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + ridge
+        step = np.linalg.solve(hessian + 1e-9 * np.eye(3), gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return Curve(float(weights[0]), float(weights[1]), float(weights[2]))
