@@ -158,7 +158,7 @@ class FakePortAudio:
         ]
         return devices if index is None else devices[index]
 
-    def OutputStream(self, **settings: Any) -> Any:  # noqa: N802
+    def OutputStream(self, **settings: Any) -> Any:
         name = self.listed[settings["device"]]
         if name in self.broken or name not in self.plugged:
             raise self.PortAudioError("Device unavailable [PaErrorCode -9985]", -9985)

@@ -138,6 +138,8 @@ def test_switching_the_loop_on_when_all_is_decoded(tmp_path: Path) -> None:
     while not track.finished:
         time.sleep(0.01)
     track.loop = True
+    while track.finished:
+        time.sleep(0.01)
     heard = hear(track, 4 * rate)
     assert len(heard) == 4 * rate
     np.testing.assert_array_equal(heard[rate : rate + 100, 0], sound[:100, 0])
