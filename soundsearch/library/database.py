@@ -24,15 +24,19 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in _DAMAGE
 
 
-def open_database(file: Path, migrations: Sequence[Migration], write: bool) -> sqlite3.Connection:
+def open_database(
+    file: Path, migrations: Sequence[Migration], write: bool, wal: bool = True
+) -> sqlite3.Connection:
     """Opens a database; a writer also creates it and brings it to the newest version.
+
+    wal: readers go on while one writes; else a plain journal, always on disk when a write returns.
 
     The connection commits by itself outside of `transaction`. One thread at a time may use it.
     Raises DamagedError, and UserError for a version that is newer than this program, for a file
     that a reader finds too old or missing, and for a folder that can't be written.
     """
     try:
-        db = _connect(file, write)
+        db = _connect(file, write, wal)
     except sqlite3.Error as error:
         if is_damage(error):
             raise DamagedError(str(error)) from error
@@ -96,12 +100,13 @@ def copy_database(db: sqlite3.Connection, to: Path) -> None:
     os.replace(unfinished, to)
 
 
-def _connect(file: Path, write: bool) -> sqlite3.Connection:
+def _connect(file: Path, write: bool, wal: bool) -> sqlite3.Connection:
     if not write and not file.exists():
         raise UserError("There is no library yet", "Scan a folder first: soundsearch scan FOLDER")
     if write:
         db = _connection(file.absolute().as_uri() + "?mode=rwc")
-        _choose_journal(db)
+        if wal:
+            _choose_journal(db)
         return db
     last: sqlite3.Error | None = None
     # A reader of a WAL database writes its shared memory; on a read-only disk that can't be.
@@ -181,5 +186,7 @@ def _bring_up_to_date(
         copy_database(db, file.with_name(f"{file.stem}.before-{newest}{file.suffix}"))
     for number in range(version, newest):
         with transaction(db):
+            if db.execute("PRAGMA user_version").fetchone()[0] > number:
+                continue  # another process was faster
             migrations[number](db)
             db.execute(f"PRAGMA user_version = {number + 1}")

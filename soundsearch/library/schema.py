@@ -64,6 +64,40 @@ LIBRARY_VERSION_1 = (
     "CREATE VIRTUAL TABLE names_vocab USING fts5vocab (names, row)",
 )
 
+USER_VERSION_1 = (
+    """CREATE TABLE sounds (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        identity BLOB NOT NULL UNIQUE,
+        path BLOB NOT NULL,          -- where it lay last, absolute
+        name TEXT NOT NULL,
+        favourite REAL,              -- since when (Unix time)
+        rating INTEGER               -- 1 to 5
+    )""",
+    """CREATE TABLE tags (
+        sound_id INTEGER NOT NULL,
+        tag TEXT NOT NULL COLLATE NOCASE,
+        PRIMARY KEY (sound_id, tag)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX tags_tag ON tags (tag)",
+    # rowid = sounds.id
+    """CREATE VIRTUAL TABLE tag_words USING fts5 (
+        words, tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
+    )""",
+    "CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, added REAL)",
+    """CREATE TABLE items (
+        collection_id INTEGER NOT NULL,
+        sound_id INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (collection_id, sound_id)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE searches (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE,
+        name TEXT,                   -- NULL: only typed
+        used REAL NOT NULL
+    )""",
+)
+
 
 def _all(db: sqlite3.Connection, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -74,4 +108,9 @@ def _library_1(db: sqlite3.Connection) -> None:
     _all(db, LIBRARY_VERSION_1)
 
 
+def _user_1(db: sqlite3.Connection) -> None:
+    _all(db, USER_VERSION_1)
+
+
 LIBRARY_MIGRATIONS = (_library_1,)
+USER_MIGRATIONS = (_user_1,)

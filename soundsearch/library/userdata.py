@@ -1,0 +1,528 @@
+"""user.db: what a person said of sounds. The only file in the data folder that can't be made again.
+
+Everything belongs to a sound by its identity (16 bytes), with the place and name where it lay
+last. Several processes may use it at once.
+"""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from soundsearch.errors import UserError
+from soundsearch.library.database import (
+    DamagedError,
+    copy_database,
+    open_database,
+    set_aside,
+    transaction,
+)
+from soundsearch.library.rows import Change, display_text
+from soundsearch.library.schema import USER_MIGRATIONS
+
+KEPT_BACKUPS = 5
+RECENT_SEARCHES = 50
+
+# What makes a backup worth keeping: what was made, not where it lies or what was searched lately.
+_MADE = (
+    "SELECT identity, favourite, rating FROM sounds WHERE favourite OR rating ORDER BY 1",
+    "SELECT s.identity, t.tag FROM tags t JOIN sounds s ON s.id = t.sound_id ORDER BY 1, 2",
+    "SELECT c.name, s.identity, i.position FROM collections c LEFT JOIN items i"
+    " ON i.collection_id = c.id LEFT JOIN sounds s ON s.id = i.sound_id ORDER BY 1, 3",
+    "SELECT text, name FROM searches WHERE name IS NOT NULL ORDER BY 1",
+)
+
+
+class Marks(NamedTuple):
+    """What a person said of one sound; rating 0 = none, else 1 to 5."""
+
+    favourite: bool
+    rating: int
+    tags: tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """Where a sound lay last: absolute path (bytes) and display name."""
+
+    path: bytes
+    name: str
+
+
+class Collection(NamedTuple):
+    id: int
+    name: str
+    sounds: int
+
+
+class Search(NamedTuple):
+    """name: "" for one that was only typed lately."""
+
+    text: str
+    name: str
+    used: float
+
+
+class UserData:
+    """A context manager; one thread at a time. notice: what the person must be told, or ""."""
+
+    def __init__(self, db: sqlite3.Connection, notice: str = "") -> None:
+        self.db = db
+        self.notice = notice
+
+    @classmethod
+    def open(cls, data: Path, write: bool = True) -> "UserData":
+        """Opens or creates it, and keeps a backup if it differs from the newest one.
+
+        write=False leaves nothing behind: it is empty while there is none yet. A damaged file is
+        set aside and the newest good backup takes its place (see notice). Raises UserError for
+        one that was made by a newer program.
+        """
+        file = data / "user.db"
+        if not write and not file.exists():
+            db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            for migration in USER_MIGRATIONS:
+                migration(db)
+            db.execute("PRAGMA query_only = 1")
+            return cls(db)
+        notice = ""
+        try:
+            db = _open_whole(file, write)
+        except DamagedError:
+            notice = _restore(file)
+            db = _open_whole(file, write)
+        if write:
+            with contextlib.suppress(OSError, sqlite3.Error):  # a full disk stops nobody
+                _keep_backup(db, file)
+        return cls(db, notice)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> "UserData":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Favourites, ratings, tags. path: where the sound lies now, absolute.
+
+    def set_favourite(self, identity: bytes, path: bytes, favourite: bool) -> None:
+        with self._changing(identity, path) as sound_id:
+            self.db.execute(
+                "UPDATE sounds SET favourite = ? WHERE id = ?",
+                (time.time() if favourite else None, sound_id),
+            )
+
+    def favourites(self) -> set[bytes]:
+        """Identities."""
+        rows = self.db.execute("SELECT identity FROM sounds WHERE favourite IS NOT NULL")
+        return {row[0] for row in rows}
+
+    def set_rating(self, identity: bytes, path: bytes, rating: int) -> None:
+        """1 to 5, 0 takes it away."""
+        if not 0 <= rating <= 5:
+            raise ValueError("a rating is 0 to 5")
+        with self._changing(identity, path) as sound_id:
+            self.db.execute("UPDATE sounds SET rating = ? WHERE id = ?", (rating or None, sound_id))
+
+    def ratings(self) -> dict[bytes, int]:
+        return dict(self.db.execute("SELECT identity, rating FROM sounds WHERE rating IS NOT NULL"))
+
+    def add_tag(self, identity: bytes, path: bytes, tag: str) -> None:
+        """Letter case doesn't matter: the first spelling of a tag stays."""
+        tag = _one_line(tag)
+        if not tag:
+            raise UserError("A tag needs a letter or digit")
+        with self._changing(identity, path) as sound_id:
+            known = self.db.execute("SELECT tag FROM tags WHERE tag = ? LIMIT 1", (tag,))
+            self.db.execute(
+                "INSERT OR IGNORE INTO tags (sound_id, tag) VALUES (?, ?)",
+                (sound_id, (known.fetchone() or (tag,))[0]),
+            )
+
+    def remove_tag(self, identity: bytes, tag: str) -> None:
+        with self._changing(identity) as sound_id:
+            self.db.execute(
+                "DELETE FROM tags WHERE sound_id = ? AND tag = ?", (sound_id, _one_line(tag))
+            )
+
+    def tags(self) -> dict[str, int]:
+        """All tags and on how many sounds they are."""
+        return dict(
+            self.db.execute("SELECT min(tag), count(*) FROM tags GROUP BY tag ORDER BY tag")
+        )
+
+    def with_tag(self, tag: str) -> set[bytes]:
+        """Identities of the sounds that have exactly this tag, whatever its letter case."""
+        rows = self.db.execute(
+            "SELECT s.identity FROM tags t JOIN sounds s ON s.id = t.sound_id WHERE t.tag = ?",
+            (_one_line(tag),),
+        )
+        return {row[0] for row in rows}
+
+    def tagged_with_words(self, words: Sequence[str]) -> dict[str, set[bytes]]:
+        """For each word, the sounds in whose tags a word begins with it."""
+        found = {}
+        for word in words:
+            phrase = '"' + word.replace('"', " ").replace("\x00", " ") + '"*'
+            rows = self.db.execute(
+                "SELECT s.identity FROM tag_words w JOIN sounds s ON s.id = w.rowid"
+                " WHERE tag_words MATCH ?",
+                (phrase,),
+            )
+            found[word] = {row[0] for row in rows}
+        return found
+
+    def marks(self, identities: Iterable[bytes]) -> dict[bytes, Marks]:
+        """Of those sounds of which anything was said."""
+        found = {}
+        for identity in identities:
+            row = self.db.execute(
+                "SELECT id, favourite, rating FROM sounds WHERE identity = ?", (identity,)
+            ).fetchone()
+            if row:
+                tags = self.db.execute(
+                    "SELECT tag FROM tags WHERE sound_id = ? ORDER BY tag", (row[0],)
+                )
+                found[identity] = Marks(
+                    row[1] is not None, row[2] or 0, tuple(tag for (tag,) in tags)
+                )
+        return found
+
+    # Collections: sounds in the person's order.
+
+    def add_collection(self, name: str) -> int:
+        """Its id, also when one of this name is there already."""
+        name = _one_line(name)
+        if not name:
+            raise UserError("A collection needs a name")
+        with transaction(self.db):
+            self.db.execute(
+                "INSERT OR IGNORE INTO collections (name, added) VALUES (?, ?)",
+                (name, time.time()),
+            )
+            row = self.db.execute("SELECT id FROM collections WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
+    def rename_collection(self, collection: int, name: str) -> None:
+        try:
+            with transaction(self.db):
+                self.db.execute(
+                    "UPDATE collections SET name = ? WHERE id = ?", (_one_line(name), collection)
+                )
+        except sqlite3.IntegrityError:
+            raise UserError(
+                f"There is a collection {name} already", "Choose another name"
+            ) from None
+
+    def remove_collection(self, collection: int) -> None:
+        with transaction(self.db):
+            self.db.execute("DELETE FROM items WHERE collection_id = ?", (collection,))
+            self.db.execute("DELETE FROM collections WHERE id = ?", (collection,))
+
+    def collections(self) -> list[Collection]:
+        rows = self.db.execute(
+            "SELECT c.id, c.name, count(i.sound_id) FROM collections c LEFT JOIN items i"
+            " ON i.collection_id = c.id GROUP BY c.id ORDER BY c.name COLLATE NOCASE"
+        )
+        return [Collection(*row) for row in rows]
+
+    def collect(self, collection: int, identity: bytes, path: bytes) -> None:
+        """Puts a sound at the end of a collection, unless it is in it."""
+        with self._changing(identity, path) as sound_id:
+            self.db.execute(
+                "INSERT OR IGNORE INTO items (collection_id, sound_id, position) VALUES (?, ?,"
+                " (SELECT coalesce(max(position), 0) + 1 FROM items WHERE collection_id = ?))",
+                (collection, sound_id, collection),
+            )
+
+    def take_out(self, collection: int, identity: bytes) -> None:
+        with self._changing(identity) as sound_id:
+            self.db.execute(
+                "DELETE FROM items WHERE collection_id = ? AND sound_id = ?",
+                (collection, sound_id),
+            )
+
+    def collected(self, collection: int) -> list[bytes]:
+        """Identities in order."""
+        rows = self.db.execute(
+            "SELECT s.identity FROM items i JOIN sounds s ON s.id = i.sound_id"
+            " WHERE i.collection_id = ? ORDER BY i.position",
+            (collection,),
+        )
+        return [row[0] for row in rows]
+
+    # Searches.
+
+    def remember_search(self, text: str) -> None:
+        """Puts a query among the recent ones, of which the last 50 are kept."""
+        with transaction(self.db):
+            self.db.execute(
+                "INSERT INTO searches (text, used) VALUES (?, ?)"
+                " ON CONFLICT (text) DO UPDATE SET used = excluded.used",
+                (text, time.time()),
+            )
+            self.db.execute(
+                "DELETE FROM searches WHERE name IS NULL AND id NOT IN (SELECT id FROM searches"
+                " WHERE name IS NULL ORDER BY used DESC, id DESC LIMIT ?)",
+                (RECENT_SEARCHES,),
+            )
+
+    def save_search(self, text: str, name: str) -> None:
+        """Keeps a query under a name; an empty name lets it go."""
+        with transaction(self.db):
+            self.db.execute(
+                "INSERT INTO searches (text, name, used) VALUES (?, ?, ?)"
+                " ON CONFLICT (text) DO UPDATE SET name = excluded.name",
+                (text, _one_line(name) or None, time.time()),
+            )
+
+    def searches(self) -> list[Search]:
+        """Saved and recent, newest first."""
+        rows = self.db.execute(
+            "SELECT text, coalesce(name, ''), used FROM searches ORDER BY used DESC, id DESC"
+        )
+        return [Search(*row) for row in rows]
+
+    def forget_recent_searches(self) -> None:
+        with transaction(self.db):
+            self.db.execute("DELETE FROM searches WHERE name IS NULL")
+
+    # Places.
+
+    def places(self) -> dict[bytes, Place]:
+        """Where every sound lay last, by identity."""
+        rows = self.db.execute("SELECT identity, path, name FROM sounds")
+        return {identity: Place(path, name) for identity, path, name in rows}
+
+    def set_places(self, places: Mapping[bytes, bytes]) -> None:
+        """Identity → absolute path, as Library.places_of gives them; unknown sounds are ignored."""
+        known = self.places()
+        moved = [
+            (path, display_text(os.path.basename(path)), identity)
+            for identity, path in places.items()
+            if identity in known and known[identity].path != path
+        ]
+        if moved:
+            with transaction(self.db):
+                self.db.executemany(
+                    "UPDATE sounds SET path = ?, name = ? WHERE identity = ?", moved
+                )
+
+    def follow(self, changes: Iterable[Change]) -> None:
+        """Content at known paths became other sounds: what was said goes along."""
+        with transaction(self.db):
+            for change in changes:
+                self.rename_sound(change.old, change.new, change.path, change.elsewhere)
+
+    def rename_sound(self, old: bytes, new: bytes, path: bytes, elsewhere: bool = False) -> None:
+        """What was said of `old` counts for `new`, which lies at its path now.
+
+        elsewhere: `old` still lies at another place. Then it keeps what was said of it, and
+        `new` gets the same only if it was said of this path.
+        """
+        with transaction(self.db):
+            row = self.db.execute(
+                "SELECT id, path FROM sounds WHERE identity = ?", (old,)
+            ).fetchone()
+            if row is None or old == new or (elsewhere and row[1] != path):
+                return
+            to = self._sound(new, path)
+            self.db.execute(
+                "UPDATE sounds SET favourite = coalesce(sounds.favourite, old.favourite),"
+                " rating = coalesce(sounds.rating, old.rating)"
+                " FROM (SELECT favourite, rating FROM sounds WHERE id = ?) AS old"
+                " WHERE sounds.id = ?",
+                (row[0], to),
+            )
+            self.db.execute(
+                "INSERT OR IGNORE INTO tags (sound_id, tag) SELECT ?, tag FROM tags"
+                " WHERE sound_id = ?",
+                (to, row[0]),
+            )
+            self.db.execute(
+                "INSERT OR IGNORE INTO items (collection_id, sound_id, position)"
+                " SELECT collection_id, ?, position FROM items WHERE sound_id = ?",
+                (to, row[0]),
+            )
+            self._write_tag_words(to)
+            if not elsewhere:
+                self._forget(row[0])
+
+    # Copies.
+
+    def export(self, file: Path) -> None:
+        """Writes all of it to a file, which another SoundSearch can merge."""
+        try:
+            copy_database(self.db, file)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{file} can't be written ({error})") from error
+
+    def merge(self, file: Path) -> None:
+        """Adds what an exported file holds; nothing that is here is changed or lost.
+
+        Raises UserError when it is no such file.
+        """
+        try:
+            if not file.is_file():
+                raise DamagedError
+            other = _open_whole(file, write=False)
+        except DamagedError:
+            raise UserError(f"{file} holds no favourites and tags of SoundSearch") from None
+        try:
+            with transaction(self.db):
+                self._merge(other)
+        finally:
+            other.close()
+
+    def _merge(self, other: sqlite3.Connection) -> None:
+        ids = {}
+        for old, identity, path, favourite, rating in other.execute(
+            "SELECT id, identity, path, favourite, rating FROM sounds"
+        ):
+            known = self.db.execute(
+                "SELECT path FROM sounds WHERE identity = ?", (identity,)
+            ).fetchone()
+            ids[old] = self._sound(identity, known[0] if known else path)
+            self.db.execute(
+                "UPDATE sounds SET favourite = coalesce(favourite, ?),"
+                " rating = coalesce(rating, ?) WHERE id = ?",
+                (favourite, rating, ids[old]),
+            )
+        self.db.executemany(
+            "INSERT OR IGNORE INTO tags (sound_id, tag) VALUES (?, ?)",
+            ((ids[i], tag) for i, tag in other.execute("SELECT sound_id, tag FROM tags")),
+        )
+        for sound_id in ids.values():
+            self._write_tag_words(sound_id)
+        for old, name in other.execute("SELECT id, name FROM collections").fetchall():
+            collection = self.add_collection(name)
+            for (sound,) in other.execute(
+                "SELECT sound_id FROM items WHERE collection_id = ? ORDER BY position", (old,)
+            ):
+                self.db.execute(
+                    "INSERT OR IGNORE INTO items (collection_id, sound_id, position) VALUES (?, ?,"
+                    " (SELECT coalesce(max(position), 0) + 1 FROM items WHERE collection_id = ?))",
+                    (collection, ids[sound], collection),
+                )
+        self.db.executemany(
+            "INSERT INTO searches (text, name, used) VALUES (?, ?, ?) ON CONFLICT (text)"
+            " DO UPDATE SET name = coalesce(searches.name, excluded.name)",
+            other.execute("SELECT text, name, used FROM searches"),
+        )
+
+    @contextlib.contextmanager
+    def _changing(self, identity: bytes, path: bytes | None = None) -> Iterator[int]:
+        """One change to a sound: its row is there, its words follow, an empty row goes."""
+        with transaction(self.db):
+            sound_id = self._sound(identity, path)
+            yield sound_id
+            self._write_tag_words(sound_id)
+            if not self._said(sound_id):
+                self._forget(sound_id)
+
+    def _sound(self, identity: bytes, path: bytes | None) -> int:
+        place = path or b""
+        self.db.execute(
+            "INSERT INTO sounds (identity, path, name) VALUES (?, ?, ?) ON CONFLICT (identity)"
+            " DO UPDATE SET path = excluded.path, name = excluded.name WHERE excluded.path != x''",
+            (identity, place, display_text(os.path.basename(place))),
+        )
+        row = self.db.execute("SELECT id FROM sounds WHERE identity = ?", (identity,)).fetchone()
+        return int(row[0])
+
+    def _said(self, sound_id: int) -> bool:
+        row = self.db.execute(
+            "SELECT favourite IS NOT NULL OR rating IS NOT NULL"
+            " OR EXISTS (SELECT 1 FROM tags WHERE sound_id = sounds.id)"
+            " OR EXISTS (SELECT 1 FROM items WHERE sound_id = sounds.id)"
+            " FROM sounds WHERE id = ?",
+            (sound_id,),
+        ).fetchone()
+        return bool(row[0])
+
+    def _forget(self, sound_id: int) -> None:
+        self.db.execute("DELETE FROM tag_words WHERE rowid = ?", (sound_id,))
+        for table, column in (("tags", "sound_id"), ("items", "sound_id"), ("sounds", "id")):
+            self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (sound_id,))
+
+    def _write_tag_words(self, sound_id: int) -> None:
+        self.db.execute("DELETE FROM tag_words WHERE rowid = ?", (sound_id,))
+        rows = self.db.execute("SELECT tag FROM tags WHERE sound_id = ?", (sound_id,)).fetchall()
+        if rows:
+            self.db.execute(
+                "INSERT INTO tag_words (rowid, words) VALUES (?, ?)",
+                (sound_id, " ".join(tag for (tag,) in rows)),
+            )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("\x00", " ").split())
+
+
+def _open_whole(file: Path, write: bool) -> sqlite3.Connection:
+    """Opens user.db and reads all of it, which is little. Raises DamagedError, UserError."""
+    if file.exists() and not file.stat().st_size and _backups(file):
+        raise DamagedError  # cut to nothing: SQLite would take it for a new one
+    db = open_database(file, USER_MIGRATIONS, write, wal=False)
+    try:
+        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise DamagedError
+        db.execute("SELECT count(*) FROM sounds").fetchone()
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise DamagedError from error
+    except DamagedError:
+        db.close()
+        raise
+    return db
+
+
+def _backups(file: Path) -> list[Path]:
+    """Newest first; the names begin with the time."""
+    return sorted((file.parent / "backups").glob("user-*.db"), reverse=True)
+
+
+def _restore(file: Path) -> str:
+    """Sets a damaged user.db aside and puts the newest good backup in its place; the notice."""
+    aside = set_aside(file)
+    for backup in _backups(file):
+        try:
+            source = _open_whole(backup, write=False)
+        except (DamagedError, UserError):
+            continue
+        try:
+            copy_database(source, file)
+        finally:
+            source.close()
+        made = time.strftime("%d %B %Y, %H:%M", time.localtime(backup.stat().st_mtime))
+        return (
+            f"Favourites and tags were damaged and come from the backup of {made} now."
+            f" The damaged file is {aside.name}."
+        )
+    return f"Favourites and tags were damaged and no backup is there. They are in {aside.name}."
+
+
+def _keep_backup(db: sqlite3.Connection, file: Path) -> None:
+    digest = hashlib.blake2b(digest_size=6)
+    empty = True
+    for query in _MADE:
+        for row in db.execute(query):
+            digest.update(repr(row).encode())
+            empty = False
+        digest.update(b"|")
+    mark = digest.hexdigest()
+    kept = _backups(file)
+    if empty or (kept and kept[0].stem.endswith(mark)):
+        return
+    folder = file.parent / "backups"
+    folder.mkdir(exist_ok=True)
+    now = time.time_ns()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now // 10**9))
+    copy_database(db, folder / f"user-{stamp}-{now // 10**6 % 1000:03}-{mark}.db")
+    for old in _backups(file)[KEPT_BACKUPS:]:
+        old.unlink(missing_ok=True)
