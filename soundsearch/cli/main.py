@@ -29,7 +29,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def _global_options(parser: argparse.ArgumentParser, top: bool) -> None:
-    """The options that may stand before or after the command; only the outer parser has defaults."""
+    """Options that stand before or after the command; only the outer parser has defaults."""
 
     def default(value: object) -> object:
         return value if top else argparse.SUPPRESS

@@ -6,7 +6,9 @@ from soundsearch.cli.output import print_json, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The models that are here. A model is a folder in the data folder's models."
+    parser.description = (
+        "The models that are here. A model is a folder in the data folder's models."
+    )
     parser.add_argument("action", choices=("list",), nargs="?", default="list")
 
 

@@ -9,7 +9,7 @@ from soundsearch.search.ranking import Answer, Match
 
 
 def display(path: bytes) -> str:
-    """A path as text that any terminal, file and JSON reader takes: odd bytes and newlines escaped."""
+    """A path as text that every terminal and reader takes: odd bytes and newlines escaped."""
     text = os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
@@ -31,9 +31,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def answer_as_json(
-    query: str, model: str | None, seconds: float, answer: Answer
-) -> dict[str, Any]:
+def answer_as_json(query: str, model: str | None, seconds: float, answer: Answer) -> dict[str, Any]:
     return {
         "query": query,
         "model": model,

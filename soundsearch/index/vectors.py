@@ -160,7 +160,9 @@ class Vectors:
             vector_file.seek(self._count * self.dim * 2)
             row_file.seek(self._count * RECORD.itemsize)
             while True:
-                records = np.frombuffer(_whole(row_file.read(_BLOCK * RECORD.itemsize), RECORD.itemsize), RECORD)
+                records = np.frombuffer(
+                    _whole(row_file.read(_BLOCK * RECORD.itemsize), RECORD.itemsize), RECORD
+                )
                 vectors = np.frombuffer(
                     _whole(vector_file.read(len(records) * self.dim * 2), self.dim * 2), "<f2"
                 ).reshape(-1, self.dim)
@@ -187,10 +189,7 @@ def _checksums(records: np.ndarray, halves: np.ndarray) -> np.ndarray:
     heads[:, :16] = np.frombuffer(records["identity"].tobytes(), np.uint8).reshape(-1, 16)
     heads[:, 16:] = np.frombuffer(records["start"].tobytes(), np.uint8).reshape(-1, 4)
     return np.array(
-        [
-            zlib.crc32(vector, zlib.crc32(head))
-            for head, vector in zip(heads, halves, strict=True)
-        ],
+        [zlib.crc32(vector, zlib.crc32(head)) for head, vector in zip(heads, halves, strict=True)],
         np.uint32,
     )
 

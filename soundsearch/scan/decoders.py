@@ -56,12 +56,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A file read to its end. `facts` and `tags` are None where they were not needed."""
+    """A file read to its end. `facts` is None where they were not needed."""
 
     job: Job
     identity: bytes
     facts: Facts | None
-    tags: dict[str, str] | None
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ class Decoders:
     def pids(self) -> list[int]:
         return [child.process.pid for child in self._children if child.process.pid is not None]
 
-    def run(self, jobs: Iterable[Job], need: Callable[[bytes], Need]) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job], need: Callable[[Job, bytes], Need]) -> Iterator[Event]:
         """Reads all jobs, in any order; each ends with one Decoded or Failed.
 
-        need(identity) is asked on the thread that iterates. A file whose decoder dies midway is
-        read again from its start, its events then carrying the next `attempt`.
+        need(job, identity) is asked on the thread that iterates. A file whose decoder dies is read
+        again from its start, its events then carrying the next `attempt`.
         """
         waiting = iter(jobs)
         again: deque[Job] = deque()
@@ -192,12 +192,12 @@ class _Child:
         with contextlib.suppress(OSError):  # a dead child is noticed when it is listened to
             self.pipe.send(job)
 
-    def receive(self, need: Callable[[bytes], Need]) -> Event | None:
+    def receive(self, need: Callable[[Job, bytes], Need]) -> Event | None:
         kind, *content = self.pipe.recv()
         job = self.job
         assert job is not None
         if kind == "identity":
-            self.pipe.send(need(content[0]))
+            self.pipe.send(need(job, content[0]))
             return None
         if kind == "segment":
             slot, length = content
@@ -212,7 +212,7 @@ class _Child:
     def stop(self) -> None:
         self.pipe.close()
         if self.job is not None:
-            self.process.kill()  # also ends a stopped one; a child stuck in network I/O is left behind
+            self.process.kill()  # a stopped one too; one stuck in network I/O is left behind
         self.process.join(timeout=1.0)
         if self.process.is_alive():
             self.process.kill()
@@ -269,7 +269,7 @@ def _read(
                 slots[slot, : len(item)] = item
                 pipe.send(("segment", slot, len(item)))
                 sent += 1
-        answer = ("decoded", sound, facts, read_tags(job.path) if need.facts else None)
+        answer = ("decoded", sound, facts, read_tags(job.path))
     except DecodeError as error:
         answer = ("failed", error.reason, error.retry)
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -43,7 +43,9 @@ class Calibration:
     threshold: float | None = None
 
     @classmethod
-    def load(cls, folder: Path, dim: int, library_vectors: np.ndarray | None = None) -> "Calibration":
+    def load(
+        cls, folder: Path, dim: int, library_vectors: np.ndarray | None = None
+    ) -> "Calibration":
         """A model folder's own calibration; without one a rough one over the library's vectors."""
         try:
             stored = json.loads((folder / "calibration.json").read_text())
@@ -58,7 +60,7 @@ class Calibration:
     def strength(
         self, cosines: np.ndarray, vector: np.ndarray, sounds: int, by_example: bool = False
     ) -> np.ndarray:
-        """float32 (N,) in 0…1 for the cosines (N,) of the query vector (D,) with `sounds` sounds."""
+        """float32 (N,) in 0…1 for cosines (N,) of the query vector (D,) among `sounds` sounds."""
         if len(self.background) > 1:
             over = self.background @ vector
             mean, spread = float(over.mean()), float(over.std())

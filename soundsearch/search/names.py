@@ -27,9 +27,12 @@ TYPO_FROM = 4
 MOST_EXPANSIONS = 40  # vocabulary words that one query word may stand for, the most frequent ones
 CANDIDATES = 1000  # files that are scored; of a word in more files than that, some are left out
 SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
-STOP_WORDS = frozenset(
-    "a an and are as at by for from in into is it its of on or some that the this to with".split()
-)
+# fmt: off
+STOP_WORDS = frozenset((
+    "a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of",
+    "on", "or", "some", "that", "the", "this", "to", "with",
+))
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,7 @@ class Names:
     def _meanings(self, query: Query) -> list[_Meant]:
         words = [word for text in query.words for word in split_words(text)]
         telling = [word for word in words if word not in STOP_WORDS] or words
-        return [
-            self._meaning(word, last=word is words[-1]) for word in dict.fromkeys(telling)
-        ]
+        return [self._meaning(word, last=word is words[-1]) for word in dict.fromkeys(telling)]
 
     def _meaning(self, word: str, last: bool) -> _Meant:
         fits: dict[str, float] = {}
@@ -178,7 +179,7 @@ class Names:
         values: tuple[object, ...],
         limit: int,
     ) -> list[tuple[object, ...]]:
-        """Rows to score: files that hold everything first, then those that hold the rarest words."""
+        """Rows to score: files that hold everything first, then those with the rarest words."""
         groups = sorted(meant, key=lambda m: m.files)
         asked: list[str] = []
         if len(groups) > 1:
@@ -275,13 +276,17 @@ def _filter_conditions(filters: Filters, parts: list[str], values: list[object])
         # aif, aiff and the like: what the person types may be the ending or the container.
         parts.append(
             "("
-            + " OR ".join("s.container = ? OR lower(f.name) LIKE ? ESCAPE '\\'" for _ in filters.formats)
+            + " OR ".join(
+                "s.container = ? OR lower(f.name) LIKE ? ESCAPE '\\'" for _ in filters.formats
+            )
             + ")"
         )
         for name in filters.formats:
             values.extend((name, f"%.{_like(name)}"))
     if filters.folders:
-        parts.append("(" + " OR ".join("f.folder LIKE ? ESCAPE '\\'" for _ in filters.folders) + ")")
+        parts.append(
+            "(" + " OR ".join("f.folder LIKE ? ESCAPE '\\'" for _ in filters.folders) + ")"
+        )
         values.extend(f"%{_like(folder)}%" for folder in filters.folders)
 
 

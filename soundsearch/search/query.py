@@ -1,14 +1,16 @@
 """The query language. Standard library only: the window and the command line parse alike.
 
 Plain words describe. -word excludes. "exact words" must stand in the text. Filters: dur:<2
-dur:>1 dur:1-5, rate:96000, ch:2, format:flac, folder:"Old Drums", tag:x, is:fav. An unknown prefix, or a
-known one with a value that means nothing, is a plain word.
+dur:>1 dur:1-5, rate:96000, ch:2, format:flac, folder:"Old Drums", tag:x, is:fav. An unknown
+prefix, or a known one with a value that means nothing, is a plain word.
 """
 
 import re
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r'(?P<minus>-)?(?:(?P<prefix>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+))')
+_TOKEN = re.compile(
+    r'(?P<minus>-)?(?:(?P<prefix>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+))'
+)
 _RANGE = re.compile(r"^(?P<low>\d+(?:\.\d+)?)-(?P<high>\d+(?:\.\d+)?)$")
 _LIMIT = re.compile(r"^(?P<sign>[<>]=?|=)?(?P<value>\d+(?:\.\d+)?)$")
 
@@ -25,7 +27,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Filters:
-    """What results must be. Empty tuples and None filter nothing; several values mean any of them."""
+    """What results must be. Empty and None filter nothing; several values mean any of them."""
 
     duration: Range | None = None  # seconds
     rates: tuple[int, ...] = ()  # samples/s

@@ -98,7 +98,9 @@ def rank(
     chosen = None if chosen is None else list(chosen)
     if query.browses:
         ids = names.browse(query, chosen, k)
-        return Answer(tuple(_matches(library, [(i, 0.0, None, None) for i in ids])), False, len(ids))
+        return Answer(
+            tuple(_matches(library, [(i, 0.0, None, None) for i in ids])), False, len(ids)
+        )
     best_by_name: dict[int, NameHit] = {}
     if by_name:
         for hit in names.hits(query, chosen):
@@ -211,7 +213,7 @@ _WHERE = {"name": "name", "folder": "folder", "meta": "text in the file", "ucs":
 
 
 def _why(hit: NameHit | None, heard: tuple[float, float] | None) -> str:
-    """"name: kick, drum · folder: loops · sound 83%"."""
+    """ "name: kick, drum · folder: loops · sound 83%"."""
     parts = []
     if hit is not None:
         for field, label in _WHERE.items():

@@ -60,7 +60,7 @@ class Worker:
         theirs.close()  # else the end of the worker would never be seen
 
     def send(self, request: Request) -> None:
-        """Sends a request; never blocks for work. What a dead worker misses is lost but for scans."""
+        """Sends a request; never blocks for work. A dead worker misses all but scans."""
         with self._sending, contextlib.suppress(OSError, ValueError):
             if isinstance(request, Scan | AddFolder):
                 self._scanning = True
