@@ -157,9 +157,11 @@ def test_damaged_files_never_raise_anything_else(name: str, tmp_path: Path) -> N
         try:
             sound = read_all(path)
         except DecodeError as error:
-            assert error.reason
+            reason = error.reason
         else:
+            reason = ""
             assert np.isfinite(sound).all()
+        assert "\n" not in reason
 
 
 def test_floats_are_made_finite() -> None:
@@ -336,9 +338,8 @@ def test_every_file_of_the_shared_library() -> None:
             continue
         try:
             sound = read_all(path)
-        except DecodeError as error:
+        except DecodeError:
             refused.add(path.name)
-            assert error.reason
         else:
             assert len(sound)
             assert np.isfinite(sound).all()
