@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,8 @@ class Settings:
     sort: str = "match"
     filters: str = ""
     last_search: str = ""
-    recent_searches: list[str] = field(default_factory=list)
     volume: float = 0.8  # 0 to 1
     loop: bool = False
-    half_speed: bool = False
     auto_play: bool = True
     match_loudness: bool = True
     output_device: str = ""  # empty: the system's own choice
@@ -75,9 +73,6 @@ def save_settings(settings: Settings, data: Path) -> None:
 
 def _fitting(value: Any, default: Any) -> Any:
     """`value` if it is of the default's type, else None."""
-    if isinstance(default, list):
-        fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
-        return value if fits else None
     if isinstance(default, bool) or isinstance(value, bool):
         return value if isinstance(default, bool) and isinstance(value, bool) else None
     if isinstance(default, float):

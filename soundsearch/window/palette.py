@@ -193,6 +193,7 @@ QFrame#popup {{ background: {theme.raised}; border: 1px solid {theme.line}; bord
 QFrame#popup QLineEdit, QFrame#popup QComboBox {{ background: {theme.ground};
   border: 1px solid {theme.line}; border-radius: 4px; padding: 3px 6px; min-height: 18px; }}
 QFrame#popup QLineEdit:focus, QFrame#popup QComboBox:focus {{ border-color: {theme.accent}; }}
+QComboBox::drop-down {{ border: 0; width: 20px; }}
 QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line};
   border-radius: 8px; }}
 QMenu {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line};
@@ -250,8 +251,7 @@ def contrast(ink: str, ground: str) -> float:
 
     def luminance(colour: str) -> float:
         parts = []
-        for part in QColor(colour).getRgbF()[:3]:
-            assert isinstance(part, float)
+        for part in (QColor(colour).redF(), QColor(colour).greenF(), QColor(colour).blueF()):
             parts.append(part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
         return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 

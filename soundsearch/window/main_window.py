@@ -1,0 +1,805 @@
+"""The window: puts the parts together, and says what each key and each signal does."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from soundsearch.player import messages as player_messages
+from soundsearch.player.client import PlayerClient
+from soundsearch.search.ranking import Match
+from soundsearch.settings import Settings, save_settings
+from soundsearch.window import palette, reading
+from soundsearch.window.audition import Audition
+from soundsearch.window.bridge import Client, Reader
+from soundsearch.window.filters import FiltersPopup
+from soundsearch.window.folders import Folders
+from soundsearch.window.pages import Notice, ShortcutSheet, WelcomePage
+from soundsearch.window.palette import Theme
+from soundsearch.window.player_panel import PlayerPanel
+from soundsearch.window.results_model import ResultsModel
+from soundsearch.window.results_view import ResultsView
+from soundsearch.window.row_actions import RowActions
+from soundsearch.window.search_bar import Asked, SearchBar
+from soundsearch.window.searching import Searching, Shown
+from soundsearch.window.settings_menu import SettingsMenu
+from soundsearch.window.sidebar import Scope, Sidebar
+from soundsearch.window.status_line import StatusLine
+from soundsearch.window.waveform import Envelope, Envelopes
+from soundsearch.worker import messages
+
+NARROW = 640  # below this width the panel at the left is away
+LOW = 480  # below this height the strip at the bottom is small
+SMALL_STRIP = 56
+FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the window works with; tests give twins."""
+
+    data: Path
+    settings: Settings
+    reader: Reader
+    worker: Client
+    player: PlayerClient
+    write_demo: Callable[[Path], None] | None = None
+
+
+class MainWindow(QWidget):
+    closed = Signal()
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setWindowTitle("SoundSearch")
+        self.setMinimumSize(360, 280)
+        self.setAcceptDrops(True)
+        self.parts = parts
+        self.settings = parts.settings
+        self.theme = self._wished_theme()
+        self._devices: player_messages.Devices | None = None
+        self._has_folders: bool | None = None  # None until the library was read
+        self._looked = False  # the person went to a row since the last key in the field
+        self._closing = False
+        self._build()
+        self._lay_out()
+        self._connect()
+        self._add_actions()
+        self._restore()
+
+    # Set-up, in order.
+
+    def _build(self) -> None:
+        theme = self.theme
+        self.envelopes = Envelopes(self)
+        self.model = ResultsModel(self)
+        self.view = ResultsView(theme, self.envelopes)
+        self.view.setModel(self.model)
+        self.bar = SearchBar(theme)
+        self.filters = FiltersPopup(self)
+        self.sidebar = Sidebar(theme)
+        self.panel = PlayerPanel(theme)
+        self.status = StatusLine(theme)
+        self.welcome = WelcomePage(theme)
+        self.notice = Notice(theme)
+        self.count = QLabel("")
+        self.count.setObjectName("count")
+        self.count.setTextFormat(Qt.TextFormat.PlainText)
+        self.menu_button = _tool("Show or hide the panel at the left", "Ctrl+B")
+        self.filters_button = _tool("Filters and order", "Ctrl+Shift+F")
+        self.filters_button.setText("Filters")
+        self.settings_button = _tool("Settings", "")
+        parts = self.parts
+        self.audition = Audition(parts.player, self.panel, self.envelopes, self)
+        self.searching = Searching(parts.reader, parts.worker.send, self)
+        self.rows = RowActions(self.view, parts.reader, self._play_again, self)
+        self.folders = Folders(
+            parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
+        )
+        self._save_soon = QTimer(self)
+        self._save_soon.setSingleShot(True)
+        self._save_soon.setInterval(1000)
+        self._save_soon.timeout.connect(self._save_off_thread)
+        self._remember_soon = QTimer(self)  # a search is worth remembering when it stands a while
+        self._remember_soon.setSingleShot(True)
+        self._remember_soon.setInterval(4000)
+        self._remember_soon.timeout.connect(self._remember_search)
+        self._refresh_soon = QTimer(self)
+        self._refresh_soon.setSingleShot(True)
+        self._refresh_soon.setInterval(250)
+        self._refresh_soon.timeout.connect(self.refresh)
+        self._may_scan = QTimer(self)  # while it runs, coming back to the window scans nothing
+        self._may_scan.setSingleShot(True)
+        self._may_scan.setInterval(FOCUS_SCAN)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(14, 12, 14, 10)
+        top.setSpacing(10)
+        top.addWidget(self.menu_button)
+        top.addWidget(self.bar, 1)
+        top.addWidget(self.filters_button)
+        top.addWidget(self.settings_button)
+        self._top = top
+        head = QHBoxLayout()
+        head.setContentsMargins(14, 0, 14, 0)
+        head.addWidget(self.count, 1)
+        self.head = QWidget()
+        self.head.setFixedHeight(24)
+        self.head.setLayout(head)
+        results = QWidget()
+        column = QVBoxLayout(results)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.head)
+        column.addWidget(_line())
+        column.addWidget(self.view, 1)
+        notices = QHBoxLayout()
+        notices.setContentsMargins(8, 0, 8, 0)
+        notices.addWidget(self.notice)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(results)
+        self.pages.addWidget(self.welcome)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.pages, 1)
+        column.addLayout(notices)
+        self.across = QSplitter(Qt.Orientation.Horizontal)
+        self.across.setHandleWidth(1)
+        self.across.addWidget(self.sidebar)
+        self.across.addWidget(right)
+        self.across.setStretchFactor(1, 1)
+        self.across.setCollapsible(0, False)
+        self.across.setCollapsible(1, False)
+        self.sidebar.setMinimumWidth(140)
+        self.sidebar.setMaximumWidth(420)
+        self.down = QSplitter(Qt.Orientation.Vertical)
+        self.down.setHandleWidth(1)
+        self.down.addWidget(self.across)
+        self.down.addWidget(self.panel)
+        self.down.setStretchFactor(0, 1)
+        self.down.setCollapsible(0, False)
+        self.down.setCollapsible(1, False)
+        self.panel.setMinimumHeight(SMALL_STRIP)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(top)
+        whole.addWidget(self.down, 1)
+        whole.addWidget(_line())
+        whole.addWidget(self.status)
+        # The order of Tab: search, list, panel at the left, player, the rest.
+        order = (self.bar.field, self.view, self.sidebar.tree, self.panel.play, self.panel.loop)
+        for first, second in zip(order, order[1:], strict=False):
+            QWidget.setTabOrder(first, second)
+
+    def _connect(self) -> None:
+        bar, view, field = self.bar, self.view, self.bar.field
+        bar.typed.connect(self._typed)
+        bar.paused.connect(self._rested)
+        field.moved.connect(view.step)
+        field.settled.connect(view.settle)
+        field.entered.connect(self._play_again)
+        field.toggled.connect(self.audition.toggle)
+        field.escaped.connect(self._escape)
+        field.opened.connect(lambda: self._open_takes(self.view.currentIndex().row()))
+        field.closed.connect(self._close_takes_or_ignore)
+        field.copy_wanted.connect(self.rows.copy_paths)
+        view.chosen.connect(self._row_chosen)
+        view.again.connect(self._play_again)
+        view.star_clicked.connect(self.rows.toggle_row)
+        view.takes_clicked.connect(self._takes_clicked)
+        view.menu_wanted.connect(self.rows.show_menu)
+        view.typed.connect(self._list_key)
+        self.envelopes.wanted.connect(self._read_envelopes)
+        self.rows.favourites_changed.connect(self._show_favourites)
+        self.rows.chip.connect(bar.add_chip)
+        self.rows.told.connect(self.status.show_text)
+        self.rows.takes_wanted.connect(self._takes_clicked)
+        self.folders.chip.connect(bar.add_chip)
+        self.folders.added.connect(self._folder_added)
+        self.folders.demo_runs.connect(self.welcome.show_demo_runs)
+        self.model.wanted.connect(self.searching.fetch_rows)
+        self.searching.answered.connect(self._answered)
+        self.searching.rows_read.connect(self.model.fill)
+        self.searching.failed.connect(self.notice.tell)
+        self.audition.sound_changed.connect(self._playing_changed)
+        self.audition.trouble.connect(self._trouble)
+        self.audition.output.connect(self.status.show_output)
+        self.panel.loop_changed.connect(self._set_loop)
+        self.panel.auto_changed.connect(self._set_auto_play)
+        self.panel.volume_changed.connect(self._set_volume)
+        self.sidebar.scope_changed.connect(self._scope_changed)
+        self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked(text)))
+        self.sidebar.forget_wanted.connect(self._forget_searches)
+        self.sidebar.add_wanted.connect(self.folders.choose)
+        self.sidebar.remove_wanted.connect(self.folders.remove)
+        self.sidebar.locate_wanted.connect(self.folders.locate)
+        self.sidebar.rescan_wanted.connect(self.folders.rescan)
+        self.sidebar.reveal_wanted.connect(lambda path: self.rows.reveal([path]))
+        self.welcome.choose_wanted.connect(self.folders.choose)
+        self.welcome.demo_wanted.connect(self.folders.try_demo)
+        self.filters.filters_changed.connect(self._filters_changed)
+        self.filters.sort_changed.connect(self._sort_changed)
+        self.filters_button.clicked.connect(lambda: self.filters.show_below(self.filters_button))
+        self.menu_button.clicked.connect(self._toggle_sidebar)
+        self.settings_button.clicked.connect(self._show_settings)
+        self.status.pause_wanted.connect(
+            lambda pause: self.parts.worker.send(messages.Pause() if pause else messages.Resume())
+        )
+        self.status.cancel_wanted.connect(lambda: self.parts.worker.send(messages.Cancel()))
+        self.status.failures_wanted.connect(self.folders.show_failures)
+        self.across.splitterMoved.connect(self._splitters_moved)
+        self.down.splitterMoved.connect(self._splitters_moved)
+        hints = QGuiApplication.styleHints()
+        hints.colorSchemeChanged.connect(lambda scheme: self.show_theme())
+
+    def _add_actions(self) -> None:
+        standard = QKeySequence.StandardKey
+        self._action("Search", standard.Find, self.focus_search)
+        self._action("Back", standard.Back, self.bar.go_back)
+        self._action("Forward", standard.Forward, self.bar.go_forward)
+        self._action("Play or stop", "Shift+Space", self.audition.toggle)
+        self._action("Panel at the left", "Ctrl+B", self._toggle_sidebar)
+        self._action("Filters", "Ctrl+Shift+F", lambda: self.filters_button.click())
+        self._action("Compact", "Ctrl+M", lambda: self.set_compact(not self.settings.compact))
+        self._action("Shortcuts", "F1", self.show_sheet)
+        self._action("Full screen", "F11", self._toggle_full_screen)
+        self._action("Quit", standard.Quit, self.close)
+
+    def _action(
+        self, name: str, keys: str | QKeySequence.StandardKey, does: Callable[[], object]
+    ) -> None:
+        action = QAction(name, self)
+        action.triggered.connect(lambda checked=False: does())
+        if isinstance(keys, QKeySequence.StandardKey):
+            action.setShortcuts(QKeySequence.keyBindings(keys))
+        else:
+            action.setShortcut(QKeySequence(keys))
+        self.addAction(action)
+
+    def _restore(self) -> None:
+        settings = self.settings
+        self.resize(1240, 760)
+        if settings.geometry:
+            self.restoreGeometry(QByteArray(base64.b64decode(settings.geometry)))
+        self.across.setSizes([settings.sidebar_width, 2000])
+        self.down.setSizes([2000, settings.player_height])
+        self.panel.set_values(settings.volume, settings.loop, settings.auto_play)
+        self.audition.loop = settings.loop
+        self.audition.match_loudness = settings.match_loudness
+        self.parts.player.set_volume(settings.volume)
+        if settings.output_device:
+            self.parts.player.set_device(settings.output_device)
+        self.filters.show_filters(settings.filters)
+        self.filters.show_sort(settings.sort)
+        self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, settings.always_on_top)
+        self.set_compact(settings.compact)
+        self.show_theme()
+        self._adapt()
+        self.bar.field.setText(settings.last_search)
+        self.bar.field.selectAll()
+        self.bar.set_filters(settings.filters)
+        self._show_filter_count()
+        self.bar.field.setFocus()
+        self.refresh()
+
+    # Searching.
+
+    def _typed(self, asked: Asked) -> None:
+        self._looked = False
+        self.searching.type(asked, self.sidebar.scope(), self.settings.sort)
+
+    def _rested(self, asked: Asked) -> None:
+        self.searching.rest(asked, self.sidebar.scope(), self.settings.sort)
+        self.settings.last_search = asked.text
+        self._remember_soon.start()
+        self._save_soon.start()
+
+    def _remember_search(self) -> None:
+        text = self.bar.asked().text.strip()
+        if text:
+            self.parts.reader.ask(
+                "",
+                lambda desk: reading.remember_search(desk, text),
+                self.sidebar.set_searches,
+            )
+
+    def _scope_changed(self, scope: Scope) -> None:
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """The same words, once more: the scope, the order or the library changed."""
+        asked = self.bar.asked()
+        self.searching.type(asked, self.sidebar.scope(), self.settings.sort)
+        self.searching.rest(asked, self.sidebar.scope(), self.settings.sort)
+
+    @Slot(object)
+    def _answered(self, shown: Shown) -> None:
+        current = self.model.key(self.view.currentIndex().row())
+        selected = [self.model.key(row) for row in self.view.selected_rows()]
+        place = self.view.verticalScrollBar().value()
+        held = current if self._looked or not shown.new else None
+        if shown.keys is not None:
+            self.model.show_keys(shown.keys)
+        else:
+            self.model.show_matches(shown.matches, held)
+        self._select_again(current, selected)
+        self.view.verticalScrollBar().setValue(0 if shown.new and not self._looked else place)
+        self._show_groups()
+        self.count.setText(shown.headline)
+        self.view.set_empty_text(shown.empty_text)
+
+    def _select_again(self, current: int | None, selected: Sequence[int | None]) -> None:
+        """The selection stays with the sounds, wherever their rows are now."""
+        selection = self.view.selectionModel()
+        flag = selection.SelectionFlag
+        row = self.model.row_of(current)
+        if row is None:
+            # Screen readers need a current row; it is not selected, nothing is played.
+            if self.model.rowCount():
+                selection.setCurrentIndex(self.model.index(0, 0), flag.NoUpdate)
+            return
+        selection.setCurrentIndex(self.model.index(row, 0), flag.NoUpdate)
+        if len(selected) < 1000:
+            for key in selected:
+                row = self.model.row_of(key)
+                if row is not None:
+                    selection.select(self.model.index(row, 0), flag.Select | flag.Rows)
+
+    # Rows.
+
+    def _row_chosen(self, row: int) -> None:
+        self._looked = True
+        match = self.model.match_at(row)
+        if match is not None:
+            self.audition.show(match, play=self.settings.auto_play)
+
+    def _play_again(self) -> None:
+        if not self.view.selectionModel().hasSelection() and self.model.rowCount():
+            self.view.go_to(max(0, self.view.currentIndex().row()))
+            if self.settings.auto_play:
+                return
+        match = self.view.current_match()
+        if match is not None:
+            self.audition.show(match, play=True)
+
+    def _playing_changed(self, key: int | None) -> None:
+        self.view.row_delegate.playing = key
+        if key is not None:
+            self.view.row_delegate.troubles.pop(key, None)
+        self.view.viewport().update()
+
+    def _trouble(self, key: int | None, message: str) -> None:
+        if key is None:
+            self.status.show_output("", message)
+            self.notice.tell(message)
+            return
+        self.view.row_delegate.troubles[key] = message
+        self.view.viewport().update()
+
+    def _takes_clicked(self, row: int) -> None:
+        match, key = self.model.match_at(row), self.model.key(row)
+        if match is None or key is None:
+            return
+        if self.model.is_open(key):
+            self._close_takes(key)
+            return
+
+        def show(takes: list[Match]) -> None:
+            self.model.open_takes(key, takes)
+            self._show_groups()
+
+        self.parts.reader.ask("takes", lambda desk: reading.takes(desk, match), show)
+
+    def _open_takes(self, row: int) -> None:
+        match, key = self.model.match_at(row), self.model.key(row)
+        if match is not None and match.takes > 1 and not self.model.is_open(key or 0):
+            self._takes_clicked(row)
+
+    def _close_takes_or_ignore(self, event: QKeyEvent) -> None:
+        key = self.model.key(self.view.currentIndex().row())
+        if key is not None and (self.model.is_open(key) or self.model.is_take(key)):
+            self._close_takes(key)
+            event.accept()
+
+    def _close_takes(self, key: int) -> None:
+        head = self.model.close_takes(key)
+        row = self.model.row_of(head)
+        if self.model.row_of(key) is None and row is not None:
+            self.view.go_to(row)
+        self._show_groups()
+
+    def _show_groups(self) -> None:
+        self.view.row_delegate.open_groups = self.model.open_groups()
+        self.view.viewport().update()
+
+    def _list_key(self, event: QKeyEvent) -> None:
+        """A key that the list has no use for: its own shortcuts, else it goes to the field."""
+        key = event.key()
+        text = event.text()
+        if key == Qt.Key.Key_Space:
+            self.audition.toggle()
+        elif key == Qt.Key.Key_Right:
+            self._open_takes(self.view.currentIndex().row())
+        elif key == Qt.Key.Key_Left:
+            self._close_takes_or_ignore(event)
+        elif key == Qt.Key.Key_Escape or text == "/":
+            self.focus_search()
+        elif key == Qt.Key.Key_Backspace or (text and text.isprintable()):
+            self.bar.field.setFocus()
+            self.bar.field.deselect()
+            self.bar.field.setCursorPosition(len(self.bar.field.text()))
+            QApplication.sendEvent(self.bar.field, event)
+        else:
+            event.ignore()
+
+    def _escape(self) -> None:
+        if not self.bar.asked().browses:
+            self.bar.clear()
+        elif self.audition.is_playing:
+            self.audition.stop()
+
+    def _read_envelopes(self, sounds: list[int]) -> None:
+        def show(found: dict[int, Envelope]) -> None:
+            self.envelopes.put(found, sounds)
+            self.view.viewport().update()
+
+        self.parts.reader.ask("", lambda desk: reading.envelopes(desk, sounds), show)
+
+    def _show_favourites(self, sounds: set[int]) -> None:
+        self.model.set_favourites(sounds)
+        self.view.row_delegate.favourites = sounds
+        self.view.viewport().update()
+        self.sidebar.set_favourites(len(sounds))
+
+    # Folders.
+
+    def refresh(self) -> None:
+        """Reads folders and counts, and shows the list again if nothing is being searched."""
+        self.parts.reader.ask("overview", reading.overview, self._show_overview)
+
+    def _show_overview(self, overview: reading.Overview) -> None:
+        first = self._has_folders is None
+        self._has_folders = bool(overview.places)
+        self.pages.setCurrentIndex(0 if self._has_folders else 1)
+        self._adapt()
+        self.sidebar.set_folders(overview.places, overview.folders)
+        self.rows.show_favourites(overview.favourites)
+        self.sidebar.set_searches(overview.searches)
+        self.status.set_failures(overview.failed)
+        if self.status.progress is None:
+            self.status.show_text(f"{overview.files:,} sounds" if overview.files else "")
+        if first or self.bar.asked().browses:
+            self._ask_again()
+        else:
+            self.searching.rest(self.bar.asked(), self.sidebar.scope(), self.settings.sort)
+
+    def _folder_added(self, sentence: str) -> None:
+        self.pages.setCurrentIndex(0)
+        self._adapt()
+        self.status.show_text(sentence)
+        self.view.set_empty_text("Sounds appear here as they are indexed.")
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.source() is None and _local_paths(event):
+            self._accept_copy(event)
+            self.welcome.set_lit(True)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if event.source() is None and _local_paths(event):
+            self._accept_copy(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.welcome.set_lit(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = _local_paths(event)
+        self.welcome.set_lit(False)
+        if event.source() is None and paths:
+            self._accept_copy(event)
+            # Deferred: the file manager stands still until this returns.
+            QTimer.singleShot(0, lambda: self.folders.take_dropped(paths))
+
+    def _accept_copy(self, event: QDropEvent) -> None:
+        # A move that is accepted makes Windows delete the person's files.
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+
+    # Reports of the processes.
+
+    @Slot(object)
+    def take_worker_report(self, report: messages.Report) -> None:
+        match report:
+            case messages.Ready():
+                self.parts.reader.library_changed()
+                self.refresh()
+                self._may_scan.start()
+                self.parts.worker.send(messages.Scan())
+            case messages.ModelState():
+                self.searching.model_ready = report.state == "ready"
+                self.status.show_model(report)
+                if report.state == "ready":
+                    self._ask_again()
+            case messages.ScanProgress():
+                was_running = self.status.progress is not None
+                self.status.show_progress(report)
+                if was_running and not report.running:
+                    self._refresh_soon.start()
+            case messages.LibraryChanged():
+                self.parts.reader.library_changed()
+                self._refresh_soon.start()
+            case messages.Matches(id, answer):
+                self.searching.take_answer(id, answer)
+            case messages.Failed(message, fix, search):
+                if search is None or self.searching.is_current(search):
+                    self.notice.tell(f"{message}. {fix}" if fix else message, stays=True)
+            case messages.Stopped():
+                if not self._closing:
+                    self.searching.model_ready = False
+                    self.status.show_progress(None)
+                    self.status.show_worker_trouble("search process stopped")
+
+    @Slot(object)
+    def take_player_report(self, report: player_messages.Report) -> None:
+        if isinstance(report, player_messages.Devices):
+            self._devices = report
+        else:
+            self.audition.take(report)
+
+    # Settings.
+
+    def _set_loop(self, loop: bool) -> None:
+        self.settings.loop = loop
+        self.audition.set_loop(loop)
+        self.panel.set_theme(self.theme)
+        self._save_soon.start()
+
+    def _set_auto_play(self, auto: bool) -> None:
+        self.settings.auto_play = auto
+        self.panel.set_theme(self.theme)
+        self._save_soon.start()
+
+    def _set_volume(self, volume: float) -> None:
+        self.parts.player.set_volume(volume)
+        if not self.panel.mute.isChecked():
+            self.settings.volume = volume
+        self._save_soon.start()
+
+    def _filters_changed(self, filters: str) -> None:
+        self.settings.filters = filters
+        self._show_filter_count()
+        self.bar.set_filters(filters)
+
+    def _show_filter_count(self) -> None:
+        count = self.filters.count()
+        self.filters_button.setText(f"Filters · {count}" if count else "Filters")
+
+    def _sort_changed(self, sort: str) -> None:
+        self.settings.sort = sort
+        self._save_soon.start()
+        self._ask_again()
+
+    def set_compact(self, compact: bool) -> None:
+        self.settings.compact = compact
+        self.view.set_compact(compact)
+        self._save_soon.start()
+
+    def _set_on_top(self, on_top: bool) -> None:
+        self.settings.always_on_top = on_top
+        self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, on_top)
+        self.show()
+        self._save_soon.start()
+
+    def _set_theme_wish(self, wish: str) -> None:
+        self.settings.theme = wish
+        self.show_theme()
+        self._save_soon.start()
+
+    def _set_device(self, name: str) -> None:
+        self.settings.output_device = name
+        self.parts.player.set_device(name or None)
+        self._save_soon.start()
+
+    def _set_match_loudness(self, even: bool) -> None:
+        self.settings.match_loudness = even
+        self.audition.set_match_loudness(even)
+        self._save_soon.start()
+
+    def settings_menu(self) -> QMenu:
+        menu = SettingsMenu(self.settings, self._devices.names if self._devices else (), self)
+        menu.theme_chosen.connect(self._set_theme_wish)
+        menu.device_chosen.connect(self._set_device)
+        menu.compact_chosen.connect(self.set_compact)
+        menu.on_top_chosen.connect(self._set_on_top)
+        menu.even_chosen.connect(self._set_match_loudness)
+        menu.addSeparator()
+        menu.addAction("Add folder…", self.folders.choose)
+        menu.addAction("Shortcuts", self.show_sheet)
+        return menu
+
+    def _show_settings(self) -> None:
+        self.parts.player.list_devices()  # for the next time; the list of now is shown
+        menu = self.settings_menu()
+        menu.aboutToHide.connect(menu.deleteLater)
+        corner = QPoint(self.settings_button.width() - menu.sizeHint().width(), 0)
+        menu.popup(
+            self.settings_button.mapToGlobal(corner + QPoint(0, self.settings_button.height() + 4))
+        )
+
+    def _forget_searches(self) -> None:
+        self.parts.reader.ask("", reading.forget_searches, self.sidebar.set_searches)
+
+    def focus_search(self) -> None:
+        self.bar.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.bar.field.selectAll()
+
+    def show_sheet(self) -> None:
+        sheet = ShortcutSheet(self.theme, self)
+        sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        sheet.open()
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    @Slot(str)
+    def come_forward(self, folder: str = "") -> None:
+        """A second start asks for this window, perhaps with a folder to add."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        if folder:
+            self.folders.add([folder])
+
+    # Theme, size, end.
+
+    def _wished_theme(self) -> Theme:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        return palette.choose_theme(self.settings.theme, application)
+
+    def show_theme(self) -> None:
+        """Colours everything anew: at the start, and when the system or the person changes them."""
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self.theme = theme = self._wished_theme()
+        palette.apply_theme(application, theme)
+        for part in (
+            *(self.bar, self.view, self.sidebar, self.panel, self.status),
+            *(self.welcome, self.notice),
+        ):
+            part.set_theme(theme)
+        self.menu_button.setIcon(palette.icon("menu", theme.text))
+        self.filters_button.setIcon(palette.icon("sliders-horizontal", theme.text))
+        self.settings_button.setIcon(palette.icon("settings", theme.text))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._adapt()
+        self._save_soon.start()
+
+    def _adapt(self) -> None:
+        """What a small window shows less of."""
+        narrow, low = self.width() < NARROW, self.height() < LOW
+        first_start = self.pages.currentIndex() == 1
+        self.sidebar.setVisible(self.settings.sidebar_shown and not narrow and not first_start)
+        height = SMALL_STRIP if low else 320
+        if self.panel.maximumHeight() != height:
+            self.panel.setMaximumHeight(height)
+            self.down.setSizes([2000, SMALL_STRIP if low else self.settings.player_height])
+        self.panel.setVisible(not first_start)
+        self.status.set_narrow(self.width() < 760)
+        style = Qt.ToolButtonStyle
+        self.filters_button.setToolButtonStyle(
+            style.ToolButtonIconOnly if narrow else style.ToolButtonTextOnly
+        )
+        self._top.setContentsMargins(*((8, 8, 8, 6) if narrow or low else (14, 12, 14, 10)))
+
+    def _toggle_sidebar(self) -> None:
+        if self.width() < NARROW:
+            self.sidebar.setVisible(not self.sidebar.isVisible())
+            return
+        self.settings.sidebar_shown = not self.sidebar.isVisible()
+        self.sidebar.setVisible(self.settings.sidebar_shown)
+        self._save_soon.start()
+
+    def _splitters_moved(self) -> None:
+        if self.sidebar.isVisible():
+            self.settings.sidebar_width = self.across.sizes()[0]
+        if self.height() >= LOW:
+            self.settings.player_height = self.down.sizes()[1]
+        self._save_soon.start()
+
+    def changeEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        super().changeEvent(event)
+        if (
+            event.type() == event.Type.ActivationChange
+            and self.isActiveWindow()
+            and self._has_folders
+            and not self._may_scan.isActive()
+        ):
+            # Watching folders only hints; a look at what changed while we were away is sure.
+            self._may_scan.start()
+            self.parts.worker.send(messages.Scan())
+
+    def sizeHint(self) -> QSize:
+        return QSize(1240, 760)
+
+    def _save_off_thread(self) -> None:
+        self._keep_geometry()
+        settings, data = self.settings, self.parts.data
+        self.parts.reader.ask("save", lambda desk: save_settings(settings, data))
+
+    def _keep_geometry(self) -> None:
+        self.settings.geometry = base64.b64encode(self.saveGeometry().data()).decode()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self._closing:
+            self._closing = True
+            self._save_soon.stop()
+            self._refresh_soon.stop()
+            self._remember_soon.stop()
+            self._keep_geometry()
+            save_settings(self.settings, self.parts.data)
+            self.closed.emit()
+        super().closeEvent(event)
+
+
+def _tool(name: str, keys: str) -> QToolButton:
+    button = QToolButton()
+    button.setFixedHeight(30)
+    button.setMinimumWidth(30)
+    button.setAccessibleName(name)
+    shown = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+    button.setToolTip(f"{name}  ({shown})" if shown else name)
+    return button
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setObjectName("line")
+    line.setFixedHeight(1)
+    return line
+
+
+def _check(action: QAction, checked: bool) -> None:
+    action.setCheckable(True)
+    action.setChecked(checked)
+
+
+def _local_paths(event: QDropEvent) -> list[str]:
+    return [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]

@@ -1,0 +1,187 @@
+"""What is asked of the library and of the person's data: functions that run on the Reader's
+thread. Without a library they answer as for an empty one."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from soundsearch.errors import UserError
+from soundsearch.search.names import conditions
+from soundsearch.search.query import Query
+from soundsearch.search.ranking import Answer, Match, rank
+from soundsearch.window.bridge import Desk
+from soundsearch.window.sidebar import Place
+from soundsearch.window.waveform import Envelope, read_envelope
+
+_SHOWN = "('ok', 'silent', 'offline', 'online')"
+_NUMBERS = re.compile(r"\d+")
+_ORDERS = {
+    "duration": "min(s.seconds), min(f.name COLLATE NOCASE)",
+    "-duration": "min(s.seconds) DESC, min(f.name COLLATE NOCASE)",
+    "date": "max(f.added) DESC, min(f.name COLLATE NOCASE)",
+}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """folders: how many files lie in each display folder itself; favourites: sound ids."""
+
+    places: tuple[Place, ...] = ()
+    folders: Mapping[str, int] = field(default_factory=dict)
+    files: int = 0
+    failed: int = 0
+    favourites: frozenset[int] = frozenset()
+    searches: tuple[str, ...] = ()
+
+
+def overview(desk: Desk) -> Overview:
+    if desk.library is None:
+        return Overview(searches=recent_searches(desk))
+    db = desk.library.db
+    files = dict(
+        db.execute(f"SELECT root_id, count(*) FROM files WHERE state IN {_SHOWN} GROUP BY root_id")
+    )
+    places = tuple(
+        Place(os.fsdecode(root.path), root.name, root.state, files.get(root.id, 0))
+        for root in desk.library.roots()
+    )
+    folders = dict(
+        db.execute(f"SELECT folder, count(*) FROM files WHERE state IN {_SHOWN} GROUP BY folder")
+    )
+    (failed,) = db.execute("SELECT count(*) FROM files WHERE state = 'failed'").fetchone()
+    return Overview(
+        places, folders, sum(files.values()), failed, favourites(desk), recent_searches(desk)
+    )
+
+
+def envelopes(desk: Desk, sounds: Sequence[int]) -> dict[int, Envelope]:
+    """The envelopes of sounds by id; sounds without one are left out."""
+    if desk.library is None:
+        return {}
+    rows = desk.library.db.execute(
+        "SELECT sound_id, points FROM envelopes WHERE sound_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(sounds)),),
+    )
+    return {sound: read_envelope(points) for sound, points in rows}
+
+
+def failures(desk: Desk) -> list[tuple[str, str]]:
+    """(path, reason) of the files that could not be used."""
+    found = desk.library.failures() if desk.library is not None else []
+    return [(os.fsdecode(one.path), one.reason or "") for one in found]
+
+
+def rank_by_name(desk: Desk, query: Query, order: str, k: int) -> Answer:
+    """The instant answer, without the worker."""
+    if desk.library is None or desk.names is None:
+        return Answer()
+    answer = rank(query, desk.library, desk.names, k=k, chosen=_chosen(desk, query))
+    return in_order(desk, answer, order)
+
+
+def in_order(desk: Desk, answer: Answer, order: str) -> Answer:
+    """The answer's matches in another order than the best first."""
+    matches = list(answer.matches)
+    if order == "name":
+        matches.sort(key=lambda match: match.name.casefold())
+    elif order in ("duration", "-duration"):
+        sign = -1 if order[0] == "-" else 1
+        matches.sort(key=lambda match: sign * match.duration)
+    elif order == "date" and desk.library is not None:
+        added = dict(
+            desk.library.db.execute(
+                "SELECT id, added FROM files WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps([match.file_id for match in matches]),),
+            )
+        )
+        matches.sort(key=lambda match: -(added.get(match.file_id) or 0.0))
+    return replace(answer, matches=tuple(matches))
+
+
+def browse(desk: Desk, query: Query, order: str) -> list[int]:
+    """The ids of all sounds that pass the query's filters, in order."""
+    if desk.library is None or desk.names is None:
+        return []
+    chosen = _chosen(desk, query)
+    if order not in _ORDERS:
+        return desk.names.browse(query, chosen, 10_000_000)
+    where, values = conditions(query, chosen)
+    rows = desk.library.db.execute(
+        "SELECT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
+        f" WHERE f.state IN {_SHOWN}{where} GROUP BY f.sound_id ORDER BY {_ORDERS[order]}",
+        values,
+    )
+    return [row[0] for row in rows]
+
+
+def rows(desk: Desk, sounds: Sequence[int]) -> list[Match]:
+    """Sounds by id, as rows that match nothing in particular."""
+    if desk.library is None or desk.names is None:
+        return []
+    return list(rank(Query(), desk.library, desk.names, k=len(sounds), chosen=sounds).matches)
+
+
+def favourites(desk: Desk) -> frozenset[int]:
+    """The sounds of the library that are favourites."""
+    if desk.library is None or desk.person is None:
+        return frozenset()
+    return _sounds(desk, desk.person.favourites())
+
+
+def set_favourites(desk: Desk, matches: Sequence[Match], favourite: bool) -> frozenset[int]:
+    """Keeps them, and returns all favourites."""
+    if desk.person is None:
+        raise UserError("Favourites can't be kept", "log.txt in the data folder has the reason")
+    for match in matches:
+        desk.person.set_favourite(match.identity, match.path, favourite)
+    return favourites(desk)
+
+
+def recent_searches(desk: Desk) -> tuple[str, ...]:
+    return tuple(s.text for s in desk.person.searches()) if desk.person is not None else ()
+
+
+def remember_search(desk: Desk, text: str) -> tuple[str, ...]:
+    """Puts a query among the recent ones, and returns them, newest first."""
+    if desk.person is not None:
+        desk.person.remember_search(text)
+    return recent_searches(desk)
+
+
+def forget_searches(desk: Desk) -> tuple[str, ...]:
+    if desk.person is not None:
+        desk.person.forget_recent_searches()
+    return recent_searches(desk)
+
+
+def takes(desk: Desk, match: Match) -> list[Match]:
+    """The other takes of a sound: files in its folder whose names differ by numbers only."""
+    if desk.library is None:
+        return []
+    stem = _NUMBERS.sub("", match.name)
+    found = desk.library.db.execute(
+        "SELECT DISTINCT sound_id, name FROM files WHERE folder = ? AND sound_id IS NOT NULL"
+        f" AND state IN {_SHOWN} ORDER BY name COLLATE NOCASE",
+        (match.folder,),
+    )
+    ids = [sound for sound, name in found if _NUMBERS.sub("", name) == stem]
+    return [take for take in rows(desk, ids) if take.sound_id != match.sound_id]
+
+
+def _chosen(desk: Desk, query: Query) -> list[int] | None:
+    """The sounds that favourites and tags leave; None: all."""
+    wanted = query.filters
+    if desk.person is None or not (wanted.favourite or wanted.tags):
+        return None
+    left = [desk.person.with_tag(tag) for tag in wanted.tags]
+    if wanted.favourite:
+        left.append(desk.person.favourites())
+    return sorted(_sounds(desk, set.intersection(*left)))
+
+
+def _sounds(desk: Desk, identities: Iterable[bytes]) -> frozenset[int]:
+    assert desk.library is not None
+    found = (desk.library.sound_by_identity(identity) for identity in identities)
+    return frozenset(sound.id for sound in found if sound is not None)
