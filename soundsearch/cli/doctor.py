@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -173,7 +174,7 @@ def _index() -> Iterator[Check]:
 
 def _sound_output() -> Iterator[Check]:
     try:
-        sounddevice = importlib.import_module("sounddevice")
+        importlib.import_module("sounddevice")
     except OSError:
         yield Check(
             "sound output",
@@ -182,7 +183,13 @@ def _sound_output() -> Iterator[Check]:
             "On Debian and Ubuntu: sudo apt-get install libportaudio2",
         )
         return
-    outputs = [d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0]
+    # In a process of its own: PortAudio aborts on some broken ALSA configurations.
+    code = (
+        "import sounddevice as s; "
+        "print('\\n'.join(d['name'] for d in s.query_devices() if d['max_output_channels'] > 0))"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    outputs = asked.stdout.split("\n") if asked.returncode == 0 and asked.stdout.strip() else []
     if outputs:
         yield Check("sound output", True, f"{len(outputs)} devices, among them {outputs[0]}")
     else:

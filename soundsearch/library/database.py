@@ -36,12 +36,15 @@ def open_database(
     that a reader finds too old or missing, and for a folder that can't be written.
     """
     try:
-        db = _connect(file, write, wal)
+        db = _connect(file, write)
     except sqlite3.Error as error:
         if is_damage(error):
             raise DamagedError(str(error)) from error
         raise UserError(f"{file} can't be opened ({error})", "") from error
     try:
+        _refuse_newer(db, file, len(migrations))
+        if write and wal:
+            _choose_journal(db)
         _check(db)
         _bring_up_to_date(db, file, migrations, write)
         if not write:
@@ -100,14 +103,11 @@ def copy_database(db: sqlite3.Connection, to: Path) -> None:
     os.replace(unfinished, to)
 
 
-def _connect(file: Path, write: bool, wal: bool) -> sqlite3.Connection:
+def _connect(file: Path, write: bool) -> sqlite3.Connection:
     if not write and not file.exists():
         raise UserError("There is no library yet", "Scan a folder first: soundsearch scan FOLDER")
     if write:
-        db = _connection(file.absolute().as_uri() + "?mode=rwc")
-        if wal:
-            _choose_journal(db)
-        return db
+        return _connection(file.absolute().as_uri() + "?mode=rwc")
     last: sqlite3.Error | None = None
     # A reader of a WAL database writes its shared memory; on a read-only disk that can't be.
     for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
@@ -165,16 +165,20 @@ def _check(db: sqlite3.Connection) -> None:
             db.execute(f'SELECT * FROM "{table}" ORDER BY rowid {order} LIMIT 1').fetchone()
 
 
-def _bring_up_to_date(
-    db: sqlite3.Connection, file: Path, migrations: Sequence[Migration], write: bool
-) -> None:
-    newest = len(migrations)
+def _refuse_newer(db: sqlite3.Connection, file: Path, newest: int) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
         raise UserError(
             f"{file} was made by a newer SoundSearch (version {version}, known here: {newest})",
             "Update SoundSearch, or choose another data folder with --data DIR",
         )
+
+
+def _bring_up_to_date(
+    db: sqlite3.Connection, file: Path, migrations: Sequence[Migration], write: bool
+) -> None:
+    newest = len(migrations)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == newest:
         return
     if not write:

@@ -88,6 +88,8 @@ class UserData:
                 migration(db)
             db.execute("PRAGMA query_only = 1")
             return cls(db)
+        if write:
+            data.mkdir(parents=True, exist_ok=True)
         notice = ""
         try:
             db = _open_whole(file, write)

@@ -182,7 +182,8 @@ class _Child:
             args=(theirs, self._memory.name, samples, rate, segment_seconds),
             daemon=True,
         )
-        self.process.start()
+        with _one_thread_each():
+            self.process.start()
         theirs.close()  # else the end of the child would never be seen
         self.job: Job | None = None
         self.silent = 0.0
@@ -221,6 +222,25 @@ class _Child:
         self._memory.close()
         with contextlib.suppress(FileNotFoundError):
             self._memory.unlink()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started within get NumPy's matrix library with one thread.
+
+    There is a decoder for each core: more threads wait for each other and take five times the CPU.
+    """
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _decode_until_closed(
