@@ -14,6 +14,9 @@ import numpy as np
 _BLOCK = 64  # samples of one matrix product
 _GROUP = 32  # blocks whose states are found by one matrix product
 _STEP = _BLOCK * _GROUP
+# Matrix products stay below the size (2^18 multiplications) from which OpenBLAS starts threads:
+# those spin while they wait, and decoders are one process a core already.
+_PIECE = 8 * _STEP
 
 _ABSOLUTE_GATE = -70.0  # LUFS
 _RELATIVE_GATE = -10.0  # LU
@@ -125,21 +128,25 @@ class _KWeighting:
         return self._run(padded)[:, :count]
 
     def _run(self, x: np.ndarray) -> np.ndarray:
+        pieces = [
+            self._piece(x[:, start : start + _PIECE]) for start in range(0, x.shape[1], _PIECE)
+        ]
+        return np.concatenate(pieces, axis=1) if pieces else x
+
+    def _piece(self, x: np.ndarray) -> np.ndarray:
+        """Whole groups, float64 (c, g·G·L), through the filter."""
         channels, count = x.shape
         groups = count // _STEP
-        if not groups:
-            return x
-        blocks = x.reshape(-1, _BLOCK)  # (c·groups·G, L)
-        driven = (blocks @ self._drive).reshape(-1, _GROUP * 4)  # (c·groups, G·4)
-        inner = driven @ self._inner  # states inside each group, as if it began at rest
-        inner = inner.reshape(channels, groups, (_GROUP + 1) * 4)
+        blocks = x.reshape(channels, groups, _GROUP, _BLOCK)  # (c, g, G, L)
+        driven = (blocks @ self._drive).reshape(channels, groups, _GROUP * 4)
+        inner = driven @ self._inner  # states as if each group began at rest, (c, g, (G+1)·4)
         starts = np.empty((channels, groups, 4))
         for group in range(groups):
             starts[:, group] = self._states
             self._states = self._states @ self._carry + inner[:, group, -4:]
-        states = starts @ self._outer + inner[:, :, :-4]  # (c, groups, G·4)
+        states = starts @ self._outer + inner[:, :, :-4]  # (c, g, G·4)
         filtered = blocks @ self._own
-        filtered += states.reshape(-1, 4) @ self._free
+        filtered += states.reshape(channels, groups, _GROUP, 4) @ self._free
         return filtered.reshape(channels, count)
 
 
