@@ -53,11 +53,11 @@ def noise_pink(rng: Random) -> np.ndarray:
 
 def radio_static(rng: Random) -> np.ndarray:
     seconds = 3.0
-    hiss = band(noise(rng, seconds), 400, 5000, 1)
-    fading = 0.6 + 0.4 * sine(seconds, vary(rng, 0.8), rng.random())
-    whistle = 0.3 * sine(seconds, 900 + 500 * sine(seconds, vary(rng, 0.4), rng.random()))
-    bursts = spread(rng, seconds, 12, lambda: 6 * noise(rng, 0.01) * decay(0.01, 0.008))
-    return band(hiss * fading + whistle + bursts, 300, 4500)
+    hiss = band(noise(rng, seconds), 250, 7000, 1)
+    fading = 0.7 + 0.3 * _drift(rng, seconds)
+    tuning = 300 * glide(seconds, 1, vary(rng, 6, 0.3)) + 900 * _drift(rng, seconds)
+    crackle = spread(rng, seconds, 25, lambda: 1.5 * noise(rng, 0.006) * decay(0.006, 0.006))
+    return hiss * fading + 0.04 * sine(seconds, tuning) + band(crackle, 300, 6000, 1)
 
 
 def hum_mains(rng: Random) -> np.ndarray:
@@ -84,14 +84,17 @@ def vinyl(rng: Random) -> np.ndarray:
 
 
 def phone_ring(rng: Random) -> np.ndarray:
-    """Two bells struck in turn, twice."""
-    low, high = vary(rng, 1000, 0.15), vary(rng, 1250, 0.15)
-    strokes = [
-        modes(0.25, (f, f * 2.71, f * 4.3), (0.25, 0.15, 0.1), (1, 0.6, 0.3)) for f in (low, high)
-    ]
-    step = 1 / vary(rng, 26)
-    ring = [(i * step, strokes[i % 2]) for i in range(round(1.0 / step))]
-    return place(2.8, ring + [(start + 1.6, x) for start, x in ring])
+    """A clapper between two gongs, twice."""
+    low, high = vary(rng, 1400, 0.12), vary(rng, 1750, 0.12)
+    strokes = []
+    for f in (low, high):
+        gong = modes(
+            0.5, (f, f * 1.004, f * 2.71, f * 4.9), (0.5, 0.5, 0.3, 0.15), (1, 0.6, 0.8, 0.4)
+        )
+        strokes.append(mix(gong, 0.6 * band(noise(rng, 0.008), 2000, 9000)))
+    step = 1 / vary(rng, 38)
+    ring = [(i * step, strokes[i % 2]) for i in range(round(1.1 / step))]
+    return room(rng, place(3.0, ring + [(start + 1.6, x) for start, x in ring]), 0.3, 0.15)
 
 
 def siren_police(rng: Random) -> np.ndarray:
@@ -216,11 +219,21 @@ def impact_metal(rng: Random) -> np.ndarray:
 
 def explosion(rng: Random) -> np.ndarray:
     seconds = 3.5
-    blast = moving_band(noise(rng, seconds), 25, fall_to(seconds, 7000, vary(rng, 160), 0.35), 2)
-    sub = sine(seconds, fall_to(seconds, 70, 28, 0.5)) * decay(seconds, 2.0)
-    debris = spread(rng, seconds, 25, lambda: band(noise(rng, 0.05), 500, 5000) * decay(0.05, 0.04))
-    body = drive(blast * decay(seconds, 3.0) + 0.6 * sub, 3) + 0.12 * debris * decay(seconds, 3.0)
-    return room(rng, body, 1.5, 0.3, 3000)
+    blast = moving_band(noise(rng, seconds), 30, fall_to(seconds, 6000, vary(rng, 220), 0.5), 1)
+    sub = sine(seconds, fall_to(seconds, 65, 30, 0.5)) * decay(seconds, 1.5)
+    rumble = 0.5 + _drift(rng, seconds)
+    body = drive(blast * decay(seconds, 3.5) * rumble + 0.25 * sub, 3) * decay(seconds, 5)
+    debris = spread(
+        rng, seconds, 30, lambda: band(noise(rng, 0.04), 400, 6000, 1) * decay(0.04, 0.04)
+    )
+    late = shape(seconds, (0, 0), (0.2, 1), (1, 0))
+    return room(rng, body + 0.08 * debris * late, 1.5, 0.25, 4000)
+
+
+def _drift(rng: Random, seconds: float) -> np.ndarray:
+    """Slow uneven swelling, in [0, 1]."""
+    slow = band(noise(rng, seconds), 1, 9, 2)
+    return 0.5 + 0.5 * slow / float(np.abs(slow).max())
 
 
 SOUNDS = (

@@ -43,39 +43,46 @@ def _drift(rng: Random, seconds: float, rate: float) -> np.ndarray:
 
 def wind(rng: Random) -> np.ndarray:
     seconds = 6.0
+    gust = _drift(rng, seconds, 0.5)
     sides = []
-    gust = _drift(rng, seconds, 0.8)
     for _ in range(2):
-        centre = 180 + 650 * gust + 120 * _drift(rng, seconds, 2)
-        howl = moving_band(noise(rng, seconds), centre * 0.88, centre * 1.12, 3)
-        sides.append((howl + 0.12 * noise(rng, seconds, -4)) * (0.25 + gust))
+        centre = 220 + 380 * gust + 60 * _drift(rng, seconds, 2)
+        howl = moving_band(noise(rng, seconds), centre * 0.95, centre * 1.05, 3)
+        blow = band(noise(rng, seconds, -5), 30, 1500, 1)
+        sides.append((3.0 * howl + 1.5 * blow) * (0.5 + 0.7 * gust))
     return stereo(*sides)
 
 
-def rain(rng: Random, heavy: bool) -> np.ndarray:
+def rain(rng: Random) -> np.ndarray:
+    """So many drops that single ones only now and then stand out."""
     seconds = 5.0
 
     def drop() -> np.ndarray:
-        tone = rng.uniform(1500, 7000)
-        return rng.exponential(0.7) * sine(0.015, tone, rng.random()) * decay(0.015, 0.012)
+        length = rng.uniform(0.002, 0.008)
+        splash = noise(rng, length) * decay(length, length)
+        return rng.exponential(0.5) * splash
 
     sides = []
     for _ in range(2):
-        hiss = band(noise(rng, seconds, -1.5), 500, 12000, 1)
-        drops = spread(rng, seconds, vary(rng, 180 if heavy else 45, 0.2), drop)
-        sides.append((0.35 if heavy else 0.06) * hiss + drops)
+        hiss = band(noise(rng, seconds, vary(rng, -2)), 300, 14000, 1)
+        hiss *= 0.85 + 0.3 * _drift(rng, seconds, 1.5)
+        drops = band(spread(rng, seconds, vary(rng, 300, 0.2), drop), 900, 9000, 1)
+        sides.append(0.5 * hiss + 1.2 * drops)
     return stereo(*sides)
 
 
 def thunder(rng: Random) -> np.ndarray:
+    """A crack near by, then claps that arrive late and dull from further along the bolt."""
     seconds = 6.0
-    out = np.zeros(count(seconds))
-    for start in np.sort(rng.uniform(0, 2.2, int(rng.integers(4, 8)))):
+    crack = band(noise(rng, 1.2), 120, vary(rng, 5000, 0.3), 1) * decay(1.2, 0.5)
+    crack *= 0.4 + _drift(rng, 1.2, 25)
+    events = [(0.05, vary(rng, 1.5, 0.4) * crack)]
+    for start in np.sort(rng.uniform(0.1, 3.0, int(rng.integers(6, 11)))):
         length = seconds - float(start)
-        edge = fall_to(length, vary(rng, 1400, 0.5), 90, 0.4)
-        roll = moving_band(noise(rng, length, -3), 25, edge) * hit(length, rng.uniform(2, 5), 0.03)
-        out[-len(roll) :] += rng.uniform(0.3, 1) * roll[: len(out)]
-    return room(rng, out, 2.0, 0.4, 1500)
+        roll = moving_band(noise(rng, length), 40, fall_to(length, vary(rng, 900, 0.5), 140, 0.6))
+        swell = shape(length, (0, 0), (0.06, 1), (1, 0)) ** 2 * (0.3 + _drift(rng, length, 7))
+        events.append((float(start), rng.uniform(0.5, 1.5) * roll * swell))
+    return room(rng, place(seconds, events), 2.0, 0.3, 2000)
 
 
 def _bubble(rng: Random, low: float, high: float) -> np.ndarray:
@@ -88,28 +95,34 @@ def _bubble(rng: Random, low: float, high: float) -> np.ndarray:
 def water_drops(rng: Random) -> np.ndarray:
     seconds, at, events = 4.0, 0.1, []
     while at < seconds - 0.3:
-        events.append((at, rng.uniform(0.5, 1) * _bubble(rng, 700, 1900)))
-        at += rng.uniform(0.25, 0.7)
-    return room(rng, place(seconds, events), 1.8, 0.35, 7000)
+        strength = rng.uniform(0.5, 1)
+        splash = band(noise(rng, 0.02), 1000, 6000, 1) * decay(0.02, 0.02)
+        events += [(at, 0.3 * strength * splash), (at + 0.008, strength * _bubble(rng, 400, 1300))]
+        at += rng.uniform(0.2, 0.6)
+    return room(rng, place(seconds, events), 1.0, 0.2, 7000)
 
 
 def stream(rng: Random) -> np.ndarray:
     seconds = 5.0
     sides = []
     for _ in range(2):
-        bubbles = spread(rng, seconds, 90, lambda: rng.exponential(0.6) * _bubble(rng, 350, 1600))
-        sides.append(bubbles + 0.12 * band(noise(rng, seconds), 400, 5000, 1))
+        bubbles = spread(rng, seconds, 260, lambda: rng.exponential(0.4) * _bubble(rng, 300, 1500))
+        rush = band(noise(rng, seconds, -3), 300, 6000, 1) * (0.8 + 0.4 * _drift(rng, seconds, 5))
+        sides.append(0.8 * bubbles + rush)
     return stereo(*sides)
 
 
 def waves(rng: Random) -> np.ndarray:
+    """The swell comes, breaks in white foam and draws back."""
     seconds = 8.0
-    turn = vary(rng, 4.0, 0.15)
-    swell = (0.5 - 0.5 * np.cos(2 * np.pi * time(seconds) / turn)) ** 2
+    swell = 0.15 + _drift(rng, seconds, 0.45)
     sides = []
     for _ in range(2):
-        edge = 500 + 6000 * swell
-        sides.append(moving_band(noise(rng, seconds, -2), 60, edge, 1) * (0.12 + swell))
+        roll = moving_band(noise(rng, seconds, -3), 60, 500 + 2500 * swell, 1)
+        foam = (
+            band(noise(rng, seconds), 800, 9000, 1) * swell * (0.7 + 0.6 * _drift(rng, seconds, 8))
+        )
+        sides.append(roll * (0.3 + swell) + 0.15 * foam)
     return stereo(*sides)
 
 
@@ -119,15 +132,11 @@ def fire(rng: Random) -> np.ndarray:
     def crack() -> np.ndarray:
         length = rng.uniform(0.002, 0.02)
         tone = rng.uniform(900, 5000)
-        return (
-            rng.exponential(1)
-            * band(noise(rng, length), tone * 0.5, tone * 1.5)
-            * decay(length, length)
-        )
+        snap = band(noise(rng, length), tone * 0.5, tone * 1.5)
+        return rng.exponential(1) * snap * decay(length, length)
 
-    roar = noise(rng, seconds, -6) * (0.4 + 0.6 * _drift(rng, seconds, 3))
-    roar *= 0.1 / float(np.sqrt(np.mean(roar * roar)))
-    return roar + spread(rng, seconds, vary(rng, 28, 0.3), crack)
+    roar = band(noise(rng, seconds, -5), 30, 900, 1) * (0.5 + 0.7 * _drift(rng, seconds, 5))
+    return 0.25 * roar + spread(rng, seconds, vary(rng, 32, 0.3), crack)
 
 
 # --- animals ---
@@ -173,14 +182,15 @@ def crickets(rng: Random) -> np.ndarray:
 
 
 def _engine(rng: Random, seconds: float, turns: np.ndarray | float) -> np.ndarray:
-    """A four-cylinder engine: bursts of exhaust at twice the turns a second, unevenly strong."""
+    """A four-cylinder engine: two bursts of exhaust a turn (a second), each a little different."""
     phase = np.cumsum(np.broadcast_to(np.asarray(turns) * 2, (count(seconds),))) / RATE
     stroke = phase.astype(int)
-    strength = rng.uniform(0.75, 1.1, int(stroke[-1]) + 1)[stroke]
-    burst = np.exp(-5 * (phase % 1)) * strength
-    exhaust = burst * (1 + 0.6 * noise(rng, seconds)) - burst.mean()
-    body = band(exhaust, 35, 900, 1) + 0.35 * band(exhaust, 900, 4000)
-    return drive(body, 2.0)
+    strength = rng.uniform(0.5, 1.2, int(stroke[-1]) + 1)[stroke]
+    burst = np.exp(-7 * (phase % 1)) * strength
+    gas = band(noise(rng, seconds), 60, 5000, 1) * burst
+    knock = band(noise(rng, seconds), 900, 7000, 1) * np.exp(-25 * ((phase * 2 + 0.3) % 1))
+    body = band(burst, 35, 400, 1) + 1.2 * gas + 0.15 * knock
+    return drive(body + 0.08 * noise(rng, seconds, -3), 1.5)
 
 
 def engine_idle(rng: Random) -> np.ndarray:
@@ -195,13 +205,13 @@ def engine_rev(rng: Random) -> np.ndarray:
 
 def helicopter(rng: Random) -> np.ndarray:
     seconds = 5.0
-    beat = vary(rng, 11)
-    phase = (beat * time(seconds)) % 1
-    chop = np.exp(-9 * phase) + 0.15
-    rotor = noise(rng, seconds, -3) * chop + 0.6 * np.exp(-12 * phase) * sine(seconds, beat * 5)
-    near = shape(seconds, (0, 0.3), (0.5, 1), (1, 0.3))
-    turbine = 0.03 * saw(seconds, vary(rng, 1900))
-    return room(rng, (band(rotor, 25, 2500, 1) + turbine) * near, 0.6, 0.2, 3000)
+    beat = vary(rng, 16)
+    blade = (0.5 + 0.5 * sine(seconds, beat)) ** 3
+    rotor = band(noise(rng, seconds, -3), 30, 700, 1) * (0.25 + blade)
+    rush = band(noise(rng, seconds, -2), 300, 6000, 1) * (0.5 + 0.5 * blade)
+    near = shape(seconds, (0, 0.4), (0.5, 1), (1, 0.4))
+    turbine = 0.1 * saw(seconds, vary(rng, 950)) + 0.1 * sine(seconds, vary(rng, 2400))
+    return room(rng, (rotor + 0.7 * rush + 0.5 * turbine) * near, 0.8, 0.3, 4000)
 
 
 def train_horn(rng: Random) -> np.ndarray:
@@ -230,8 +240,14 @@ def _tick(rng: Random, tone: float) -> np.ndarray:
 
 
 def clock(rng: Random) -> np.ndarray:
-    tick, tock = _tick(rng, vary(rng, 2600, 0.2)), _tick(rng, vary(rng, 2000, 0.2))
-    return room(rng, place(4.0, [(i * 0.5, (tick, tock)[i % 2]) for i in range(8)]), 0.3, 0.15)
+    def beat(tone: float) -> np.ndarray:
+        wheel = modes(0.03, (tone, tone * 1.7, tone * 2.6), (0.012, 0.01, 0.006), (0.5, 0.7, 0.5))
+        return place(
+            0.1, [(0.0, wheel + 0.5 * noise(rng, 0.03) * decay(0.03, 0.006)), (0.035, 0.3 * wheel)]
+        )
+
+    tick, tock = beat(vary(rng, 3300, 0.2)), beat(vary(rng, 2700, 0.2))
+    return room(rng, place(4.0, [(i * 0.5, (tick, tock)[i % 2]) for i in range(8)]), 0.15, 0.1)
 
 
 def church_bell(rng: Random) -> np.ndarray:
@@ -251,16 +267,23 @@ def church_bell(rng: Random) -> np.ndarray:
 
 
 def _step(rng: Random, ground: str) -> np.ndarray:
+    """Heel, then sole."""
     if ground == "gravel":
-        stones = spread(
-            rng, 0.22, 220, lambda: rng.exponential(1) * noise(rng, 0.004) * decay(0.004, 0.004)
-        )
-        return band(stones * shape(0.22, (0, 0.2), (0.3, 1), (1, 0)), 900, 8000, 1)
-    tone = vary(rng, 130, 0.15)
-    knock = modes(0.2, (tone, tone * 2.2, tone * 3.9), (0.12, 0.08, 0.05), (1, 0.6, 0.4))
-    heel = 0.6 * band(noise(rng, 0.03), 300, 3500) * decay(0.03, 0.02)
-    sole = 0.5 * mix(knock, heel)
-    return place(0.35, [(0.0, mix(knock, heel)), (vary(rng, 0.1), sole)])
+
+        def stone() -> np.ndarray:
+            length = rng.uniform(0.002, 0.012)
+            return rng.exponential(0.6) * noise(rng, length) * decay(length, length)
+
+        crunch = spread(rng, 0.3, 260, stone) + 0.25 * noise(rng, 0.3)
+        press = shape(0.3, (0, 0), (0.1, 1), (0.3, 0.3), (0.5, 0.8), (1, 0))
+        return band(crunch * press, 500, 7000, 1)
+    parts = []
+    for level in (1.0, 0.45):
+        tone = vary(rng, 110, 0.2)
+        board = modes(0.2, (tone, tone * 2.6, tone * 5.3), (0.05, 0.03, 0.02), (0.5, 0.2, 0.1))
+        shoe = band(noise(rng, 0.05), 250, vary(rng, 4500, 0.3), 1) * decay(0.05, 0.035)
+        parts.append(level * mix(board, 1.2 * shoe))
+    return place(0.35, [(0.0, parts[0]), (vary(rng, 0.09), parts[1])])
 
 
 def footsteps(rng: Random, ground: str) -> np.ndarray:
@@ -323,7 +346,7 @@ def heartbeat(rng: Random) -> np.ndarray:
 
 SOUNDS = (
     Sound("Ambience/Howling Wind.wav", "howling wind in a storm", wind),
-    Sound("Ambience/Heavy Rain.wav", "heavy rain pouring down", lambda r: rain(r, True)),
+    Sound("Ambience/Heavy Rain.wav", "heavy rain pouring down", rain),
     Sound("Ambience/Thunder.wav", "rolling thunder", thunder),
     Sound("Ambience/Ocean Waves.wav", "ocean waves on a beach", waves),
     Sound("Ambience/Campfire Crackling.wav", "a crackling campfire", fire),
