@@ -1,0 +1,65 @@
+"""From cosines to strengths, and query vectors of several parts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soundsearch.search.calibration import Calibration, Curve, fit
+from soundsearch.search.examples import query_vector
+
+
+def unit(random: np.random.Generator, *shape: int) -> np.ndarray:
+    rows = random.normal(size=shape)
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def test_the_query_vector_is_the_sum_by_spread() -> None:
+    random = np.random.default_rng(0)
+    background, words, example = unit(random, 100, 8), unit(random, 8), unit(random, 8)
+    expected = words / np.std(background @ words) - 0.5 * example / np.std(background @ example)
+    got = query_vector([(words, 1.0), (example, -0.5)], background)
+    np.testing.assert_allclose(got, expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def test_fit_finds_the_curve_that_made_the_data() -> None:
+    random = np.random.default_rng(1)
+    true = Curve(1.3, -2.0, 0.4)
+    z = random.normal(0.5, 1.5, 60_000)
+    sounds = random.choice([10, 100, 1000, 10_000], len(z))
+    chance = np.array([true.strength(z[sounds == n], n).mean() for n in (10, 10_000)])
+    assert chance[0] > chance[1]
+    p = np.empty(len(z))
+    for n in np.unique(sounds):
+        p[sounds == n] = true.strength(z[sounds == n], int(n))
+    got = fit(z, sounds, random.random(len(z)) < p)
+    assert (got.a, got.b, got.c) == pytest.approx((1.3, -2.0, 0.4), abs=0.08)
+
+
+def test_a_models_own_calibration_is_used(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    background = unit(random, 300, 8)
+    background.astype("<f2").tofile(tmp_path / "background.f16")
+    stored = {"a": 1.0, "b": -1.0, "c": 0.1, "threshold": 0.2}
+    (tmp_path / "calibration.json").write_text(json.dumps(stored))
+    calibration = Calibration.load(tmp_path, 8)
+    vector = unit(random, 8)
+    cosines = np.array([-0.2, 0.1, 0.6], np.float32)
+    over = background @ vector
+    z = (cosines - over.mean()) / over.std()
+    expected = 1 / (1 + np.exp(-(1.0 * z - 1.0 - 0.1 * np.log(50))))
+    np.testing.assert_allclose(calibration.strength(cosines, vector, 50), expected, atol=2e-3)
+    assert calibration.threshold == 0.2
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"a": 1}', '{"a": 1, "b": 2, "c": 3}'])
+def test_without_one_nothing_is_claimed(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "calibration.json").write_text(content)
+    rows = unit(np.random.default_rng(3), 2000, 8)
+    calibration = Calibration.load(tmp_path, 8, rows)
+    assert calibration.threshold is None
+    strengths = calibration.strength(np.linspace(-1, 1, 9), rows[0], 2000)
+    assert np.all(np.diff(strengths) > 0)
+    assert np.all((strengths >= 0) & (strengths <= 1))

@@ -1,0 +1,224 @@
+"""Ranking by name, by sound and by both, on real library databases."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soundsearch.audio.tags import split_words
+from soundsearch.library.catalog import Library
+from soundsearch.library.rows import Record, State
+from soundsearch.scan.naming import file_words
+from soundsearch.search.names import Names
+from soundsearch.search.query import parse
+from soundsearch.search.ranking import Answer, SoundScores, rank
+
+FILES = {
+    "Drums/Kick_Hard_01.wav": {},
+    "Drums/Kick_Soft_02.wav": {},
+    "Drums/KickDrum808.flac": {},
+    "Drums/Snare Tight.wav": {},
+    "Foley/Footsteps on gravel.wav": {"description": "boots walking"},
+    "Foley/Door Creak.wav": {"comment": "old wooden door, rusty hinge"},
+    "Foley/METLImpt_Anvil Strike_Ada_01.wav": {},
+    "Ambience/Rain on tent.wav": {},
+    "Ambience/Rain heavy (loop).wav": {},
+    "Ambience/Zug Bahnhof Köln.wav": {},
+    "Kick/zzz.wav": {},
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    frames: int
+    samplerate: int = 44100
+    channels: int = 2
+    sample_format: str = "pcm_24"
+    container: str = "wav"
+    loudness: float | None = -18.0
+    peak: float = 0.5
+    envelope: bytes = b"\x01\x02\x03" * 300
+    silent: bool = False
+    onset: float = 0.0
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    root = tmp_path / "Sounds"
+    root.mkdir()
+    with Library.open(tmp_path / "data", write=True) as library:
+        root_id = library.add_root(os.fsencode(root)).id
+        library.record(
+            Record(
+                root_id=root_id,
+                path=os.fsencode(path),
+                size=1000 + number,
+                mtime_ns=10**18,
+                ends=None,
+                state=State.OK,
+                identity=bytes([number]) * 16,
+                facts=Facts(
+                    frames=22050 * (number + 1), container="flac" if "flac" in path else "wav"
+                ),
+                tags=tags,
+            )
+            for number, (path, tags) in enumerate(FILES.items())
+        )
+        library.name_files(file_words)
+        yield library
+
+
+def found(answer: Answer) -> list[str]:
+    return [match.name for match in answer.matches]
+
+
+def by_name(library: Library, text: str, k: int = 20) -> list[str]:
+    return found(rank(parse(text), library, Names(library.db), k=k))
+
+
+def sound_scores(library: Library, strengths: dict[str, float], **options: float) -> SoundScores:
+    rows = library.db.execute("SELECT sound_id, name FROM files ORDER BY sound_id").fetchall()
+    values = np.array([strengths.get(name, 0.01) for _, name in rows], np.float32)
+    return SoundScores(np.array([row[0] for row in rows]), values / 2, values, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("snare", "Snare Tight.wav"),
+        ("kick soft", "Kick_Soft_02.wav"),
+        ("808", "KickDrum808.flac"),
+        ("footsteps gravel", "Footsteps on gravel.wav"),
+        ("rusty", "Door Creak.wav"),  # metadata
+        ("boots", "Footsteps on gravel.wav"),
+        ("koln", "Zug Bahnhof Köln.wav"),  # diacritics
+        ("gravle", "Footsteps on gravel.wav"),  # a typo
+        ("grav", "Footsteps on gravel.wav"),  # the beginning of the last word
+        ("steps", "Footsteps on gravel.wav"),  # a part of a word
+        ("metal impact", "METLImpt_Anvil Strike_Ada_01.wav"),  # UCS
+        ('"rain on"', "Rain on tent.wav"),
+        ("rain -loop", "Rain on tent.wav"),
+        ("kick format:flac", "KickDrum808.flac"),
+        ("folder:ambience heavy", "Rain heavy (loop).wav"),
+    ],
+)
+def test_by_name(library: Library, text: str, first: str) -> None:
+    assert by_name(library, text)[0] == first
+
+
+def test_where_a_word_stands_counts(library: Library) -> None:
+    names = by_name(library, "kick")
+    assert set(names[:3]) == {"Kick_Hard_01.wav", "Kick_Soft_02.wav", "KickDrum808.flac"}
+    assert names[3] == "zzz.wav"  # the folder only
+
+
+def test_exclusion_phrases_and_filters_exclude(library: Library) -> None:
+    assert "Rain heavy (loop).wav" not in by_name(library, "rain -loop")
+    assert by_name(library, '"hard kick"') == []
+    assert by_name(library, "kick dur:<0.6") == ["Kick_Hard_01.wav"]
+    assert by_name(library, "kick ch:1") == []
+    assert by_name(library, "nothinglikeit") == []
+
+
+def test_an_empty_query_browses_by_name(library: Library) -> None:
+    assert by_name(library, "") == sorted((os.path.basename(path) for path in FILES), key=str.lower)
+    assert by_name(library, "folder:ambience") == [
+        "Rain heavy (loop).wav",
+        "Rain on tent.wav",
+        "Zug Bahnhof Köln.wav",
+    ]
+
+
+def test_the_name_score_equals_a_naive_one(library: Library) -> None:
+    """Share of the words found, weighted by rarity and place, computed from the words alone."""
+    import math
+
+    texts = {
+        path: file_words(os.path.basename(path), f"Sounds/{os.path.dirname(path)}", tags)
+        for path, tags in FILES.items()
+    }
+    words = ["rain", "heavy"]
+    counts = {w: sum(w in " ".join(t).split() for t in texts.values()) for w in words}
+    rarity = {w: math.log(1 + (len(FILES) + 1) / (counts[w] + 1)) for w in words}
+    weights = (1.0, 0.8, 0.7, 0.6)
+    answer = rank(parse("heavy rain"), library, Names(library.db))
+    for match in answer.matches:
+        path = next(p for p in FILES if p.endswith(match.name))
+        reached = sum(
+            rarity[w]
+            * max(
+                (v for v, t in zip(weights, texts[path], strict=True) if w in split_words(t)),
+                default=0.0,
+            )
+            for w in words
+        )
+        assert match.name_score == pytest.approx(reached / sum(rarity.values()))
+
+
+def test_fusion_is_the_formula_and_deterministic(library: Library) -> None:
+    strengths = {"Snare Tight.wav": 0.9, "Door Creak.wav": 0.5, "Kick_Soft_02.wav": 0.4}
+    scores = sound_scores(library, strengths)
+    answers = [
+        rank(parse("kick"), library, Names(library.db), sound=scores, k=20) for _ in range(2)
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0].matches) == len(FILES)
+    for match in answers[0].matches:
+        expected = 1 - (1 - 0.9 * (match.name_score or 0)) * (1 - (match.sound or 0))
+        assert match.strength == pytest.approx(expected, abs=1e-5)
+    order = [match.strength for match in answers[0].matches]
+    assert order == sorted(order, reverse=True)
+    assert found(answers[0])[0] == "Kick_Soft_02.wav"
+
+
+def test_sound_results_pass_filters_and_exclusions_too(library: Library) -> None:
+    scores = sound_scores(library, {"Rain heavy (loop).wav": 0.99, "Rain on tent.wav": 0.9})
+    for text in ("drizzle -loop", "drizzle folder:tent -loop", 'drizzle "rain on"'):
+        names = found(rank(parse(text), library, Names(library.db), sound=scores))
+        assert "Rain heavy (loop).wav" not in names
+    assert found(rank(parse("drizzle dur:<0.6"), library, Names(library.db), sound=scores)) == [
+        "Kick_Hard_01.wav"
+    ]
+
+
+def test_nothing_matches_only_when_neither_sound_nor_name_does(library: Library) -> None:
+    weak = sound_scores(library, {}, threshold=0.3)
+    assert rank(parse("zebra"), library, Names(library.db), sound=weak).nothing_matches
+    assert not rank(parse("kick"), library, Names(library.db), sound=weak).nothing_matches
+    strong = sound_scores(library, {"Snare Tight.wav": 0.8}, threshold=0.3)
+    assert not rank(parse("zebra"), library, Names(library.db), sound=strong).nothing_matches
+
+
+def test_one_row_per_sound(library: Library) -> None:
+    root = library.roots()[0].id
+    library.record(
+        [
+            Record(root, b"a/very/long/way/Kick_Hard_01 copy.wav", 1000, 10**18, None, State.OK,
+                   identity=bytes(16)),
+            Record(root, b"Drums/Kick gone.wav", 1000, 10**18, None, State.MISSING,
+                   identity=bytes(16)),
+        ]
+    )  # fmt: skip
+    library.name_files(file_words)
+    scores = sound_scores(library, {"Kick_Hard_01.wav": 0.9})
+    answer = rank(parse("kick hard"), library, Names(library.db), sound=scores)
+    names = found(answer)
+    assert names.count("Kick_Hard_01.wav") == 1
+    assert "Kick_Hard_01 copy.wav" not in names
+    assert answer.matches[0].places == 2
+
+
+def test_why_says_what_matched(library: Library) -> None:
+    scores = sound_scores(library, {"Kick_Hard_01.wav": 0.83})
+    answer = rank(parse("hard kick drums"), library, Names(library.db), sound=scores)
+    assert answer.matches[0].why == "name: hard, kick · folder: drums · sound 83%"
+    assert set(answer.matches[0].words) == {"kick", "hard"}
+
+
+def test_equal_strengths_stand_by_length_of_path_then_name(library: Library) -> None:
+    kicks = [path for path in FILES if path.startswith("Drums/Kick")]
+    expected = sorted(kicks, key=lambda path: (len(path), os.path.basename(path)))
+    assert by_name(library, "kick")[:3] == [os.path.basename(path) for path in expected]
