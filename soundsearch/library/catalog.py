@@ -9,13 +9,12 @@ import json
 import os
 import sqlite3
 import time
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from soundsearch.errors import UserError
 from soundsearch.library import roots as folders
+from soundsearch.library.contents import Contents
 from soundsearch.library.database import (
     DamagedError,
     is_damage,
@@ -27,12 +26,8 @@ from soundsearch.library.lock import DataLock
 from soundsearch.library.rows import (
     Change,
     FactsLike,
-    Failure,
-    FileRow,
-    KnownFile,
     Record,
     Root,
-    Sound,
     State,
     Words,
     display_folder,
@@ -43,16 +38,6 @@ from soundsearch.library.schema import LIBRARY_MIGRATIONS
 WordsOf = Callable[[str, str, Mapping[str, str]], Words]
 
 _DAMAGED = "The library's database is damaged"
-_SOUND = (
-    "s.id, s.identity, s.frames, s.samplerate, s.channels, s.seconds, s.sample_format,"
-    " s.container, s.loudness, s.peak, s.onset, s.silent"
-)
-_FILE = (
-    "f.id, f.root_id, r.path, f.path, f.name, f.folder, f.size, f.mtime_ns, f.state, f.reason,"
-    " f.sound_id, s.identity, s.frames, s.samplerate, s.channels, s.seconds, s.sample_format,"
-    " s.container, s.loudness, s.peak, s.onset"
-    " FROM files f JOIN roots r ON r.id = f.root_id LEFT JOIN sounds s ON s.id = f.sound_id"
-)
 # What a file is again when it comes back unchanged.
 _STATE_BACK = (
     "CASE WHEN sound_id IS NULL THEN 'failed' ELSE"
@@ -60,7 +45,7 @@ _STATE_BACK = (
 )
 
 
-class Library:
+class Library(Contents):
     """The library of one data folder. A context manager; one thread at a time.
 
     db: the connection, which refuses to write when opened for reading. notice: what the person
@@ -69,7 +54,7 @@ class Library:
 
     def __init__(self, data: Path, db: sqlite3.Connection, lock: DataLock | None) -> None:
         self.data = data
-        self.db = db
+        super().__init__(db)
         self.notice = ""
         self._lock = lock
 
@@ -138,12 +123,6 @@ class Library:
 
     # Roots.
 
-    def roots(self) -> list[Root]:
-        return folders.all_roots(self.db)
-
-    def root(self, root_id: int) -> Root:
-        return next(root for root in self.roots() if root.id == root_id)
-
     def add_root(self, path: bytes | str) -> Root:
         """Adds a folder; returns the root that holds it, which may be an older, larger one.
 
@@ -184,23 +163,6 @@ class Library:
             )
 
     # What a scan compares and writes.
-
-    def known_files(self, root_id: int) -> dict[bytes, KnownFile]:
-        """All files of a root by their relative path."""
-        rows = self.db.execute(
-            "SELECT id, path, size, mtime_ns, state, sound_id, retry,"
-            " sound_id IS NOT NULL OR reason != '' FROM files WHERE root_id = ?",
-            (root_id,),
-        )
-        return {row[1]: KnownFile._make(row) for row in rows}
-
-    def ends(self, file_ids: Sequence[int]) -> dict[int, bytes | None]:
-        """The hash of the first and last 64 KiB of files, as recorded."""
-        rows = self.db.execute(
-            "SELECT id, ends FROM files WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(file_ids)),),
-        )
-        return dict(rows)
 
     def record(self, entries: Iterable[Record]) -> list[Change]:
         """Writes files that were read, new or changed, in one transaction.
@@ -398,112 +360,6 @@ class Library:
             count += len(rows)
             if len(rows) < batch:
                 return count
-
-    # Sounds and results.
-
-    def sound_by_identity(self, identity: bytes) -> Sound | None:
-        row = self.db.execute(
-            f"SELECT {_SOUND} FROM sounds s WHERE identity = ?", (identity,)
-        ).fetchone()
-        return Sound._make(row) if row else None
-
-    def sound_identities(self) -> tuple["array[int]", bytes]:
-        """All sounds: ids (N,) int64, and their identities, 16 bytes each in one string.
-
-        Sorted by identity. For NumPy: np.frombuffer(ids, np.int64) and
-        np.frombuffer(identities, "V16"). About 0.2 s for 300,000.
-        """
-        rows = self.db.execute("SELECT id, identity FROM sounds ORDER BY identity").fetchall()
-        return array("q", (row[0] for row in rows)), b"".join([row[1] for row in rows])
-
-    def files(self, file_ids: Sequence[int]) -> dict[int, FileRow]:
-        """Files with the facts of their sounds, by id; ids that don't exist are left out."""
-        rows = self.db.execute(
-            f"SELECT {_FILE} WHERE f.id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(file_ids)),),
-        )
-        return {row[0]: FileRow._make(row) for row in rows}
-
-    def places(self, sound_ids: Sequence[int]) -> dict[int, list[FileRow]]:
-        """All files of each sound, those that can be opened first, then by length of the path.
-
-        Sounds that lie nowhere are left out.
-        """
-        rows = self.db.execute(
-            f"SELECT {_FILE} WHERE f.sound_id IN (SELECT value FROM json_each(?))"
-            " ORDER BY f.state NOT IN ('ok', 'silent'), length(r.path) + length(f.path),"
-            " f.name, f.id",
-            (json.dumps(list(sound_ids)),),
-        )
-        found: dict[int, list[FileRow]] = {}
-        for row in rows:
-            place = FileRow._make(row)
-            assert place.sound_id is not None
-            found.setdefault(place.sound_id, []).append(place)
-        return found
-
-    def places_of(self, identities: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The best place (absolute path) of sounds by identity; unknown ones are left out."""
-        ids = [sound.id for i in identities if (sound := self.sound_by_identity(i)) is not None]
-        best = (rows[0] for rows in self.places(ids).values())
-        return {row.identity: row.place for row in best if row.identity is not None}
-
-    def file_at(self, path: bytes | str) -> FileRow | None:
-        """The file at an absolute path, if the library knows it."""
-        path = os.path.abspath(os.fsencode(path))
-        for root in self.roots():
-            relative = folders.relative_to(path, root.path)
-            if relative:
-                row = self.db.execute(
-                    f"SELECT {_FILE} WHERE f.root_id = ? AND f.path = ?", (root.id, relative)
-                ).fetchone()
-                if row:
-                    return FileRow._make(row)
-        return None
-
-    def envelope(self, sound_id: int) -> bytes | None:
-        """int8 triples (minimum, maximum, RMS; 127 = full scale), row-major (points, 3)."""
-        row = self.db.execute(
-            "SELECT points FROM envelopes WHERE sound_id = ?", (sound_id,)
-        ).fetchone()
-        return row[0] if row else None
-
-    def tags(self, sound_id: int) -> dict[str, str]:
-        """Every text found in the sound's files."""
-        row = self.db.execute("SELECT tags FROM sounds WHERE id = ?", (sound_id,)).fetchone()
-        return json.loads(row[0]) if row else {}
-
-    # What `library` and `failures` show.
-
-    def counts(self) -> dict[str, Any]:
-        """{"roots": [{"path" bytes, "state", "files"}], "files", "sounds", "states": {…}}."""
-        by_root: dict[int, int] = {}
-        states: dict[str, int] = {}
-        for root_id, state, count in self.db.execute(
-            "SELECT root_id, state, count(*) FROM files GROUP BY root_id, state"
-        ):
-            by_root[root_id] = by_root.get(root_id, 0) + count
-            states[state] = states.get(state, 0) + count
-        return {
-            "roots": [
-                {"path": root.path, "state": root.state, "files": by_root.get(root.id, 0)}
-                for root in self.roots()
-            ],
-            "files": sum(states.values()),
-            "sounds": self.db.execute("SELECT count(DISTINCT sound_id) FROM files").fetchone()[0],
-            "states": {str(s): states[s] for s in State if s in states},
-        }
-
-    def failures(self) -> list[Failure]:
-        """Files that can't be used, by path."""
-        rows = self.db.execute(
-            "SELECT r.path, f.path, f.reason, f.retry FROM files f JOIN roots r"
-            " ON r.id = f.root_id WHERE f.state = 'failed' ORDER BY r.path, f.path"
-        )
-        return [
-            Failure(os.path.join(root, path), reason, bool(retry))
-            for root, path, reason, retry in rows
-        ]
 
 
 def _as_json(tags: Mapping[str, str]) -> str:

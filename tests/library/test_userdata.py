@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from soundsearch.errors import UserError
+from soundsearch.library.backups import KEPT_BACKUPS
 from soundsearch.library.database import transaction
 from soundsearch.library.rows import Change
-from soundsearch.library.userdata import KEPT_BACKUPS, RECENT_SEARCHES, Marks, UserData
+from soundsearch.library.userdata import RECENT_SEARCHES, Marks, UserData
 
 A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
 
