@@ -34,6 +34,8 @@ _BLOCK_SAMPLES = 1 << 20
 # Float files may hold anything: more than 96 dB above full scale is nonsense, not sound.
 _LARGEST_SAMPLE = 65536.0
 
+# Hz; beyond them a header is broken, and resampling a minute "at 1 Hz" would take days.
+_RATES = (500, 6_000_000)
 # Claims are exact or guesses from the bit rate; well below them a file was cut.
 _SHORT_OF_CLAIM = 0.85
 
@@ -150,8 +152,8 @@ class AudioReader:
     def _decode_up_to(self, target: int) -> None:
         """Open the file anew with FFmpeg and drop what comes before `target`."""
         try:
-            source = FfmpegSource(self._file)
-        except SourceError as error:
+            source = _open_ffmpeg(self._file)
+        except DecodeError as error:
             raise DecodeError("damaged inside") from error
         same = (source.samplerate, source.channels) == (self.samplerate, self.channels)
         if not same:
@@ -186,20 +188,24 @@ def open_regular(path: bytes | str) -> BinaryIO:
 
     On Windows this is the place for CreateFileW with FILE_SHARE_DELETE.
     """
-    # O_NONBLOCK: should a pipe take the file's place after the check, opening it doesn't wait.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise DecodeError("not a regular file")
-        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise DecodeError("not a regular file")
+        # The file carries its path as `name`; it stays open beyond this function.
+        file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115
     except OSError as error:
         raise _unreadable(error) from error
     except ValueError as error:  # a NUL in the path
         raise DecodeError("the file is gone", retry=True) from error
-    return os.fdopen(descriptor, "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise DecodeError("not a regular file")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Should a pipe take the file's place after the check, opening it doesn't block."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def mix_down(block: np.ndarray) -> np.ndarray:
@@ -240,10 +246,19 @@ def load_mono(
 
 
 def _open_source(file: BinaryIO) -> Source:
+    source: Source
     try:
-        return SndfileSource(file)
+        source = SndfileSource(file)
     except SourceError:
-        pass
+        source = _open_ffmpeg(file)
+    low, high = _RATES
+    if not low <= source.samplerate <= high:
+        source.close()
+        raise DecodeError(f"claims a sample rate of {source.samplerate} Hz")
+    return source
+
+
+def _open_ffmpeg(file: BinaryIO) -> FfmpegSource:
     try:
         return FfmpegSource(file)
     except NoFramesError as error:

@@ -178,6 +178,15 @@ def test_floats_above_full_scale_keep_their_level() -> None:
     assert np.abs(read_all(SOUNDS / "bell float.wav")).max() == pytest.approx(1.5, abs=0.01)
 
 
+@pytest.mark.parametrize("rate", [1, 100, 2**31 - 1])
+def test_impossible_rates_are_refused(rate: int, tmp_path: Path) -> None:
+    content = bytearray((SOUNDS / "bell 16bit.wav").read_bytes())
+    content[24:28] = struct.pack("<I", rate)
+    (tmp_path / "x.wav").write_bytes(content)
+    with pytest.raises(DecodeError):
+        open_audio(str(tmp_path / "x.wav"))
+
+
 def test_mono_is_the_mean_of_the_channels() -> None:
     block = np.random.default_rng(1).uniform(-1, 1, (1000, 6)).astype(np.float32)
     np.testing.assert_allclose(mix_down(block), block.mean(axis=1), atol=1e-6)
