@@ -17,6 +17,7 @@ from soundsearch.library import roots as folders
 from soundsearch.library.contents import Contents
 from soundsearch.library.database import (
     DamagedError,
+    advice,
     is_damage,
     open_database,
     set_aside,
@@ -107,19 +108,30 @@ class Library(Contents):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        damaged = isinstance(error, sqlite3.Error) and is_damage(error)
         self.close()
-        if damaged:
+        if isinstance(error, sqlite3.Error):
+            self._raise_advice(error)
+
+    def _raise_advice(self, error: sqlite3.Error) -> None:
+        """Raises a UserError if a person can do something about it."""
+        if is_damage(error):
             # The next writer sets it aside; found in use, for opening looks at the ends only.
             with contextlib.suppress(OSError):
                 (self.data / "library.damaged").touch()
             raise UserError(_DAMAGED, "Run soundsearch scan: it is built again") from error
+        told = advice(error, self.data / "library.db")
+        if told is not None:
+            raise told from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block's writes or none."""
-        with transaction(self.db):
-            yield
+        """All of the block's writes or none. Raises UserError for a full disk and the like."""
+        try:
+            with transaction(self.db):
+                yield
+        except sqlite3.Error as error:
+            self._raise_advice(error)
+            raise
 
     # Roots.
 

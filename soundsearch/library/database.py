@@ -24,6 +24,18 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in _DAMAGE
 
 
+def advice(error: sqlite3.Error, file: Path) -> UserError | None:
+    """What a person can do about an error, or None where it is our fault."""
+    code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return UserError(f"There is no room left for {file}", "Make room on its disk")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return UserError(f"{file} can't be written ({error})", "Look after its disk")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return UserError(f"{file} is in use by another program", "Close it and try again")
+    return None
+
+
 def open_database(
     file: Path, migrations: Sequence[Migration], write: bool, wal: bool = True
 ) -> sqlite3.Connection:
@@ -137,9 +149,10 @@ def _choose_journal(db: sqlite3.Connection) -> None:
     Network drives accept the pragma and fail at the first write, therefore one is tried.
     """
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
         _probe(db)
-        db.execute("PRAGMA synchronous = NORMAL")
+        if mode == "wal":
+            db.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.OperationalError:
         if db.in_transaction:
             db.execute("ROLLBACK")

@@ -119,6 +119,7 @@ def _compare(
     """One root: sorts its candidates and what is known of it into the plan and the matcher."""
     known = library.known_files(root.id)
     expected = any(k.state != State.MISSING and rules.path(k.path) for k in known.values())
+    known_before = len(known)
     walk = Walk(root, rules, [os.fsencode(library.data)])
     fresh: list[Candidate] = []
     replaced: list[KnownFile] = []
@@ -153,10 +154,9 @@ def _compare(
                 replaced.append(old)
     volume = volume_of(root.path)
     other_volume = bool(volume and root.volume and volume != root.volume)
-    nothing_known = not (unchanged or stepped or replaced)
-    if (expected and (not found or (other_volume and nothing_known))) or (
-        not found and not os.path.isdir(root.path)
-    ):
+    nothing_known = len(known) == known_before
+    away = not found and not os.path.isdir(root.path)
+    if away or (expected and (not found or (other_volume and nothing_known))):
         plan.offline.append(root)
         plan.unreadable += walk.unreadable
         return

@@ -263,6 +263,32 @@ def test_a_damaged_library_is_set_aside_and_built_again(
     assert len(list(data.glob("library.damaged-*.db"))) == 1
 
 
+def test_a_full_disk_is_told_and_loses_nothing(library: Library, root: Root) -> None:
+    library.record([ok(root, b"a.wav", A)])
+    pages = library.db.execute("PRAGMA page_count").fetchone()[0]
+    library.db.execute(f"PRAGMA max_page_count = {pages}")
+    big = Facts(envelope=bytes(10**6))
+    with pytest.raises(UserError, match="no room left"):
+        library.record([ok(root, b"b.wav", B, facts=big)])
+    assert library.counts()["files"] == 1
+
+
+def test_a_volume_that_cannot_do_wal_gets_a_plain_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite3.connect
+
+    def on_a_simple_volume(place: str, **given: object) -> sqlite3.Connection:
+        return real(place + "&vfs=unix-dotfile", **given)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", on_a_simple_volume)
+    for _ in range(2):
+        with Library.open(tmp_path / "data", write=True) as library:
+            assert library.db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+            assert library.db.execute("PRAGMA synchronous").fetchone() == (2,)
+            library.add_root(str(tmp_path))
+
+
 def test_a_newer_library_is_refused_and_left_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Library.open(data, write=True) as library:
