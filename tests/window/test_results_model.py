@@ -1,0 +1,98 @@
+import pytest
+from PySide6.QtCore import Qt
+
+from soundsearch.window.results_model import MATCH, ResultsModel, merge, time_text
+from tests.window.conftest import make_match
+
+
+@pytest.mark.parametrize(
+    ("shown", "new", "held", "result"),
+    [
+        ([1, 2, 3], [3, 2, 1], None, [3, 2, 1]),
+        ([1, 2, 3], [9, 3, 8, 2, 1], 2, [1, 2, 9, 3, 8]),  # what is above stays
+        ([1, 2, 3], [9, 3, 2], 2, [2, 9, 3]),  # what the answer hasn't any more goes
+        ([1, 2, 3], [4, 5], 2, [4, 5]),  # the held one is gone
+        ([], [1], 7, [1]),
+    ],
+)
+def test_nothing_moves_above_the_held_row(shown, new, held, result) -> None:
+    assert merge(shown, new, held) == result
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.5, "0.50 s"), (59.99, "59.99 s"), (59.996, "1:00"), (252, "4:12"), (3723, "1:02:03")],
+)
+def test_times_as_they_are_read(seconds: float, text: str) -> None:
+    assert time_text(seconds) == text
+
+
+def test_rows_are_found_by_their_sound(qapp) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(5), make_match(3)])
+    assert [model.key(row) for row in range(2)] == [5, 3]
+    assert model.row_of(3) == 1
+    assert model.row_of(99) is None
+    model.show_matches([make_match(3), make_match(8), make_match(5)])
+    assert model.row_of(3) == 0
+
+
+def test_only_painted_rows_are_asked_for(qtbot) -> None:
+    model = ResultsModel()
+    asked: list[list[int]] = []
+    model.wanted.connect(asked.append)
+    model.show_keys(list(range(1, 100_001)))
+    with qtbot.waitSignal(model.wanted):
+        for row in (10, 11, 10):
+            assert model.index(row, 0).data(MATCH) is None
+            assert model.index(row, 0).data() == "…"
+    assert asked == [[11, 12]]
+    model.fill([make_match(11), make_match(12)])
+    assert model.index(10, 0).data() == "sound 11"
+    qtbot.wait(20)
+    assert asked == [[11, 12]]
+
+
+def test_data_never_raises(qapp, caplog) -> None:
+    model = ResultsModel()
+    broken = make_match(1, name="x")
+    object.__setattr__(broken, "duration", "long")
+    model.show_matches([broken])
+    for _ in range(3):
+        spoken = model.index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole)
+        assert spoken == ""
+    assert len(caplog.records) == 1
+
+
+def test_takes_open_below_their_row_and_close(qapp) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(1, takes=3), make_match(2)])
+    model.open_takes(1, [make_match(7), make_match(8)])
+    assert [model.key(row) for row in range(model.rowCount())] == [1, 7, 8, 2]
+    assert model.is_take(7)
+    assert not model.is_take(2)
+    assert model.close_takes(8) == 1  # from inside the group
+    assert [model.key(row) for row in range(model.rowCount())] == [1, 2]
+
+
+def test_a_row_is_one_spoken_sentence(qapp) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(1, name="bell", strength=0.83)])
+    model.set_favourites({1})
+    spoken = model.index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == ("bell, in Sounds/Loops, 2.0 seconds, match 83 percent, sound 50%, favourite")
+
+
+def test_five_thousand_signals(qapp) -> None:
+    # PySide6 6.12 lost a reference to True with each emit on Python 3.11 and ended the program.
+    from PySide6.QtCore import QObject, Signal
+
+    class Sender(QObject):
+        told = Signal(bool)
+
+    seen = []
+    sender = Sender()
+    sender.told.connect(seen.append)
+    for _ in range(5000):
+        sender.told.emit(True)
+    assert len(seen) == 5000
