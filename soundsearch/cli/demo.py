@@ -1,9 +1,11 @@
 """`soundsearch demo`: the synthesised sounds, to try everything without sounds of one's own."""
 
 import argparse
+import multiprocessing
 from pathlib import Path
 
 from soundsearch.cli.output import remark
+from soundsearch.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,4 +31,23 @@ def run(args: argparse.Namespace) -> int:
     from soundsearch.window import app
 
     args.add_folder = str(folder)
+    args.write_demo = write_apart
     return app.run(args)
+
+
+def write_apart(folder: Path) -> None:
+    """Writes the demo sounds in a process of its own: the window's loads no audio library.
+
+    Raises UserError when they can't be written.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=_write, args=(str(folder),))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise UserError(f"{folder} can't be written")
+
+
+def _write(folder: str) -> None:
+    from soundsearch.demo import synth
+
+    synth.write(folder)

@@ -120,4 +120,7 @@ def _open_window(parser: argparse.ArgumentParser, args: argparse.Namespace) -> i
     except ImportError:
         parser.print_help(sys.stderr)
         return 1
+    from soundsearch.cli.demo import write_apart
+
+    args.write_demo = write_apart
     return app.run(args)

@@ -338,24 +338,24 @@ class MainWindow(QWidget):
     def _scope_changed(self, scope: Scope) -> None:
         self._ask_again()
 
-    def _ask_again(self) -> None:
-        """The same words, once more: the scope, the order or the library changed."""
+    def _ask_again(self, fresh: bool = True) -> None:
+        """The same words, once more: the scope or the order changed, or (not fresh) the library."""
         asked = self.bar.asked()
-        self.searching.type(asked, self.sidebar.scope(), self.settings.sort)
+        self.searching.type(asked, self.sidebar.scope(), self.settings.sort, fresh)
         self.searching.rest(asked, self.sidebar.scope(), self.settings.sort)
 
     @Slot(object)
     def _answered(self, shown: Shown) -> None:
         current = self.model.key(self.view.currentIndex().row())
         selected = [self.model.key(row) for row in self.view.selected_rows()]
-        place = self.view.verticalScrollBar().value()
+        place = self.view.place()
         held = current if self._looked or not shown.new else None
         if shown.keys is not None:
             self.model.show_keys(shown.keys)
         else:
             self.model.show_matches(shown.matches, held)
         self._select_again(current, selected)
-        self.view.verticalScrollBar().setValue(0 if shown.new and not self._looked else place)
+        self.view.go_to_place(None if shown.new and not self._looked else place)
         self._show_groups()
         self.count.setText(shown.headline)
         self.view.set_empty_text(shown.empty_text)
@@ -501,7 +501,7 @@ class MainWindow(QWidget):
         if self.status.progress is None:
             self.status.show_text(f"{overview.files:,} sounds" if overview.files else "")
         if first or self.bar.asked().browses:
-            self._ask_again()
+            self._ask_again(fresh=first)
         else:
             self.searching.rest(self.bar.asked(), self.sidebar.scope(), self.settings.sort)
 

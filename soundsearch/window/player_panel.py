@@ -117,6 +117,7 @@ class PlayerPanel(QWidget):
         self._frame.setInterval(FRAME)
         self._frame.timeout.connect(self._advance)
         self.set_theme(theme)
+        self.show_sound(None)
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
@@ -139,6 +140,7 @@ class PlayerPanel(QWidget):
         self.playing = False
         self._frame.stop()
         if shown is None:
+            self.waveform.message = "Select a sound to hear it"
             self.waveform.set_sound(None, 0.0)
             self.time.setText("–")
             self.facts.setText("")

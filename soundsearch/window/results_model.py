@@ -65,7 +65,9 @@ def spoken_duration(seconds: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """2.31 s below a minute, else 4:12 or 1:02:03."""
+    """84 ms, 2.31 s, from a minute up 4:12 or 1:02:03."""
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 59.995:
         return f"{seconds:.2f} s"
     whole = round(seconds)

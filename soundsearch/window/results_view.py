@@ -167,6 +167,22 @@ class ResultsView(QTableView):
         self.settle(event)
         super().keyReleaseEvent(event)
 
+    def place(self) -> tuple[int | None, int]:
+        """Which sound stands at the top of what is seen, and how many pixels of it are above."""
+        row = self.rowAt(0)
+        bar = self.verticalScrollBar().value()
+        if bar == 0 or row < 0:
+            return None, 0
+        return self.results().key(row), bar - row * self.rowHeight(row)
+
+    def go_to_place(self, place: tuple[int | None, int] | None) -> None:
+        """Scrolls so that a sound stands where `place` saw it; None, or a list that stood at its
+        beginning: to the beginning."""
+        key, above = place if place is not None else (None, 0)
+        row = self.results().row_of(key)
+        height = self.verticalHeader().defaultSectionSize()
+        self.verticalScrollBar().setValue(row * height + above if row is not None else 0)
+
     # Mouse.
 
     def _layout_at(self, row: int) -> tuple[Match, RowLayout] | None:

@@ -60,12 +60,12 @@ class Searching(QObject):
         self._answered_by_sound: tuple[Match, ...] = ()
         self._fresh = True
 
-    def type(self, asked: Asked, scope: Scope, order: str) -> None:
-        """A key was pressed: names and folders answer at once."""
+    def type(self, asked: Asked, scope: Scope, order: str, fresh: bool = True) -> None:
+        """A key was pressed: names and folders answer at once. fresh: it is another question."""
         self._number += 1
         self._order = order
         self._text = asked.text.strip()
-        self._fresh = True
+        self._fresh = fresh
         query = self._query = asked.query(scope.filter)
         number = self._number
         if query.browses:
@@ -127,7 +127,10 @@ class Searching(QObject):
         empty = {
             "favourites": "No favourites yet: Ctrl+D or the star keeps a sound here.",
         }.get(scope.kind, "Nothing here.")
-        self.answered.emit(Shown(keys=tuple(keys), headline=headline, empty_text=empty))
+        self.answered.emit(
+            Shown(keys=tuple(keys), headline=headline, empty_text=empty, new=self._fresh)
+        )
+        self._fresh = False
 
     def _show_names(self, number: int, answer: Answer) -> None:
         if number != self._number:

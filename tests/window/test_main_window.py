@@ -457,3 +457,16 @@ def test_a_worker_that_stopped_is_told(open_window) -> None:
     assert one.window.notice.text.text() == "Another SoundSearch scans. Close it"
     one.window.take_worker_report(messages.Stopped())
     assert one.window.status.model.text() == "search process stopped"
+
+
+def test_the_list_does_not_jump_while_sounds_are_added(open_window, qtbot) -> None:
+    one = open_window(names=tuple(f"m {number:03}.wav" for number in range(100)))
+    view = one.window.view
+    view.verticalScrollBar().setValue(40 * 46 + 11)
+    top = one.window.model.key(view.rowAt(0))
+    with Library.open(one.data, write=True) as library:
+        library.db.execute("UPDATE files SET name = 'z' || name WHERE name < 'm 020'")
+    one.window.take_worker_report(messages.LibraryChanged())
+    until(lambda: one.window.model.row_of(top) == 20)
+    assert one.window.model.key(view.rowAt(0)) == top
+    assert view.verticalScrollBar().value() == 20 * 46 + 11
