@@ -45,8 +45,16 @@ class LogMel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
-        self.register_buffer("bands", mel_matrix(), persistent=False)
+        self.window: torch.Tensor
+        self.bands: torch.Tensor
+        self.reset()
+
+    def reset(self) -> None:
+        """(Re)computes the constants, on the CPU whatever the default device is."""
+        with torch.device("cpu"):
+            window, bands = torch.hann_window(WINDOW, periodic=False), mel_matrix()
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("bands", bands, persistent=False)
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         # bfloat16 is off by more than 1 here for pure tones: the front end never runs in it.

@@ -1,198 +1,192 @@
-"""PaSST, the audio transformer of the paper: hear21passt's network under a small, quiet wrapper.
+"""PaSST: hear21passt's network with faster attention and patchout that fits short sounds.
 
-Koutini et al., "Efficient Training of Audio Transformers with Patchout", 2022. The weights are
-those of hear21passt by name; only attention is computed by torch's fused kernel.
+Koutini et al., "Efficient Training of Audio Transformers with Patchout", 2022. The state dict has
+the keys of hear21passt's own class, so that published weights fit.
 """
 
 import functools
 import importlib
 import sys
-import threading
 import types
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from soundsearch.errors import UserError
-
-_NETWORK = "hear21passt.models.passt"
-_importing = threading.Lock()
+PATCH = 16  # bands and frames
+TIMM = ("timm", "timm.models", "timm.models._hub")
 
 
 @dataclass(frozen=True)
 class PasstConfig:
-    """Sizes of a PaSST. image, patch, stride and patchout are (bands, frames) or in that order.
+    """Sizes of a PaSST.
 
-    image: largest log-mel image; patchout: (rows, columns) of the whole patch grid that are
-    dropped while training, columns in proportion when the sound is shorter; classes: AudioSet
-    heads kept with published weights, 0 for none; dropout and drop_path act while training.
-    Raises UserError for sizes that don't fit together.
+    img_size: mel bands and the most frames it has time embeddings for; stride: of the patches in
+    frequency and time; classes: AudioSet heads that published weights carry (0: none), not used
+    here; patchout_*: rows and columns of patches left out in training, columns for a full-length
+    input; drop_path: share of blocks skipped in training, rising with depth.
     """
 
     embed_dim: int = 768
     depth: int = 12
     heads: int = 12
-    image: tuple[int, int] = (128, 1000)
-    patch: tuple[int, int] = (16, 16)
+    img_size: tuple[int, int] = (128, 1000)
     stride: tuple[int, int] = (16, 16)
-    patchout: tuple[int, int] = (0, 0)
     classes: int = 0
-    dropout: float = 0.0
+    patchout_time: int = 0
+    patchout_frequency: int = 0
     drop_path: float = 0.0
 
-    def __post_init__(self) -> None:
-        for pair in ("image", "patch", "stride", "patchout"):
-            object.__setattr__(self, pair, tuple(getattr(self, pair)))  # JSON and TOML give lists
-        if self.embed_dim % self.heads:
-            raise UserError(
-                f"A PaSST of width {self.embed_dim} can't have {self.heads} heads",
-                "The width must be a multiple of the number of heads",
-            )
-        if self.image[0] < self.patch[0] or self.image[1] < self.patch[1]:
-            raise UserError(f"A PaSST image of {self.image} holds no patch of {self.patch}")
 
-    @property
-    def features(self) -> int:
-        return self.embed_dim
-
-
-# The published networks, with the paper's patchout.
+# As published and trained on AudioSet; patchout as in table 2 of the paper of the dual encoder.
 VARIANTS = {
-    "passt-n": PasstConfig(patchout=(2, 15)),
-    "passt-s": PasstConfig(image=(128, 998), stride=(10, 10), patchout=(4, 50)),
-    "passt-l": PasstConfig(depth=7, image=(128, 998), stride=(10, 10), patchout=(4, 50)),
-    "passt-s20": PasstConfig(image=(128, 2000), stride=(10, 10), patchout=(4, 80)),
+    "N": PasstConfig(classes=527, patchout_time=15, patchout_frequency=2),
+    "S": PasstConfig(
+        img_size=(128, 998), stride=(10, 10), classes=527, patchout_time=50, patchout_frequency=4
+    ),
+    "L": PasstConfig(
+        img_size=(128, 998),
+        stride=(10, 10),
+        depth=7,
+        classes=527,
+        patchout_time=50,
+        patchout_frequency=4,
+    ),
+    "S20": PasstConfig(
+        img_size=(128, 2000), stride=(10, 10), classes=527, patchout_time=80, patchout_frequency=4
+    ),
 }
 
 
-def network_module() -> types.ModuleType:
-    """hear21passt's `models.passt`, imported without timm.
+@functools.cache
+def passt_class() -> type[nn.Module]:
+    """hear21passt's PaSST class, imported with torch alone. Raises ImportError without it."""
+    with _TimmPlaceholder():
+        return importlib.import_module("hear21passt.models.passt").PaSST
 
-    It asks timm for one function, used only to download weights, and timm asks for torchvision,
-    whose builds often don't fit the torch beside them. So stand-ins for three timm modules are
-    put into sys.modules while hear21passt is imported for the first time, and taken out again;
-    nothing is touched when timm is loaded already. Raises UserError when hear21passt is missing.
+
+class _TimmPlaceholder:
+    """Stands in for timm while hear21passt is imported.
+
+    hear21passt 0.0.26 takes one name from timm, a downloader that is never called here; timm
+    itself needs torchvision, whose builds break a CPU-only set of packages. Only where timm was
+    not imported already, and removed again, so that others see no placeholder.
     """
-    with _importing:
-        if _NETWORK in sys.modules:
-            return sys.modules[_NETWORK]
-        stand_ins = {} if "timm" in sys.modules else _timm_stand_ins()
-        sys.modules.update(stand_ins)
-        try:
-            module = importlib.import_module(_NETWORK)
-        except ImportError as error:
-            raise UserError(
-                f"The network of PaSST can't be imported ({error})",
-                "Run: pip install --no-deps hear21passt",
-            ) from error
-        finally:
-            for name in stand_ins:
-                sys.modules.pop(name, None)
-        module.first_RUN = False  # type: ignore[attr-defined]  # else the first forward prints
-        return module
+
+    def __init__(self) -> None:
+        self._placed: list[str] = []
+
+    def __enter__(self) -> None:
+        if TIMM[0] in sys.modules:
+            return
+        for name in TIMM:
+            sys.modules[name] = types.ModuleType(name)
+            self._placed.append(name)
+        sys.modules[TIMM[-1]].download_cached_file = _no_download  # type: ignore[attr-defined]
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._placed:
+            del sys.modules[name]
 
 
-def passt_class() -> Any:
-    """hear21passt's own `PaSST` class. Raises UserError when it can't be imported."""
-    return network_module().PaSST
-
-
-def _timm_stand_ins() -> dict[str, types.ModuleType]:
-    def download_cached_file(*_: object, **__: object) -> None:
-        raise RuntimeError("SoundSearch lets hear21passt download nothing")
-
-    names = ("timm", "timm.models", "timm.models._hub")
-    modules = {name: types.ModuleType(name) for name in names}
-    modules["timm"].models = modules["timm.models"]  # type: ignore[attr-defined]
-    modules["timm.models"]._hub = modules["timm.models._hub"]  # type: ignore[attr-defined]
-    modules["timm.models._hub"].download_cached_file = (  # type: ignore[attr-defined]
-        download_cached_file
-    )
-    return modules
-
-
-class _Attention(nn.Module):
-    """Self-attention with the weights of hear21passt's, by the fused kernel."""
-
-    def __init__(self, source: Any) -> None:
-        super().__init__()
-        self.heads = source.num_heads
-        self.qkv, self.proj, self.proj_drop = source.qkv, source.proj, source.proj_drop
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
-        x = nn.functional.scaled_dot_product_attention(q, k, v)
-        x = x.transpose(1, 2).reshape(batch, tokens, width)
-        return self.proj_drop(self.proj(x))
-
-
-class _Patches(nn.Module):
-    """The patch convolution without hear21passt's warning about images of another length."""
-
-    def __init__(self, source: Any) -> None:
-        super().__init__()
-        self.proj = source.proj
-
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        return self.proj(mel)  # (B, 1, bands, frames) → (B, width, rows, columns)
+def _no_download(*_: object, **__: object) -> None:
+    raise RuntimeError("hear21passt downloads no weights here")
 
 
 class Passt(nn.Module):
-    """Log-mel (B, 1, bands, frames) to features (B, embed_dim): (cls + dist) / 2 after the norm.
+    """Log-mel to features: float32 (B, 1, bands, frames) → (B, embed_dim).
 
-    `net` is hear21passt's network, its state dict has hear21passt's keys. frames: from one patch
-    to config.image[1]; bands: config.image[0]. Builds on the meta device too.
+    The features are (cls + dist) / 2 after the last norm; the parts and their first values are
+    hear21passt's. Its forward is not used: it prints, warns at every other length, computes
+    attention in full and leaves nothing of short inputs in training.
+    Raises ValueError for fewer than 16 frames and for more than the embeddings reach.
     """
 
     def __init__(self, config: PasstConfig) -> None:
         super().__init__()
         self.config = config
-        source = network_module()
-        # Its blocks are made here: the constructor reads drop path rates back from a tensor,
-        # which the meta device can't.
-        net = source.PaSST(
-            img_size=config.image,
-            patch_size=config.patch,
+        self.dim = config.embed_dim
+        published = passt_class()
+        network: Any = published(
+            img_size=config.img_size,
             stride=config.stride,
             num_classes=config.classes,
             embed_dim=config.embed_dim,
-            depth=0,
+            depth=0,  # the blocks follow: this way it can be built on the meta device too
             num_heads=config.heads,
             distilled=True,
-            drop_rate=config.dropout,
         )
-        net.patch_embed = _Patches(net.patch_embed)
-        net.blocks = nn.Sequential(*(self._block(source, i) for i in range(config.depth)))
-        self.net = net
+        block = sys.modules[published.__module__].Block
+        norm = functools.partial(nn.LayerNorm, eps=1e-6)
+        for i in range(config.depth):
+            skipped = config.drop_path * i / max(1, config.depth - 1)
+            built = block(
+                config.embed_dim, config.heads, qkv_bias=True, norm_layer=norm, drop_path=skipped
+            )
+            built.attn = Attention(config.embed_dim, config.heads)
+            network.blocks.append(built)
+        network.init_weights()
+        self.cls_token = network.cls_token
+        self.dist_token = network.dist_token
+        self.new_pos_embed = network.new_pos_embed
+        self.freq_new_pos_embed = network.freq_new_pos_embed
+        self.time_new_pos_embed = network.time_new_pos_embed
+        self.patch_embed = network.patch_embed
+        self.blocks = network.blocks
+        self.norm = network.norm
+        self.head = network.head
+        self.head_dist = network.head_dist
 
-    def _block(self, source: Any, number: int) -> nn.Module:
-        config = self.config
-        block = source.Block(
-            config.embed_dim,
-            config.heads,
-            qkv_bias=True,
-            drop=config.dropout,
-            drop_path=config.drop_path * number / max(config.depth - 1, 1),
-            norm_layer=functools.partial(nn.LayerNorm, eps=1e-6),
-        )
-        block.apply(source._init_vit_weights)
-        block.attn = _Attention(block.attn)
-        return block
-
-    def forward(self, mel: torch.Tensor, patchout: tuple[int, int] | None = None) -> torch.Tensor:
-        """patchout: (rows, columns) instead of the configuration's; only while training."""
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        if mel.shape[-1] < PATCH:
+            raise ValueError(f"PaSST needs {PATCH} frames, not {mel.shape[-1]}")
+        x = self.patch_embed.proj(mel)  # (B, D, rows, columns)
+        rows, columns = x.shape[-2:]
+        if columns > self.time_new_pos_embed.shape[-1]:
+            raise ValueError(f"PaSST has no time embeddings for {mel.shape[-1]} frames")
+        x = x + self.time_new_pos_embed[..., :columns]
+        x = x + self.freq_new_pos_embed[..., :rows, :]
         if self.training:
-            rows, columns = self.config.patchout if patchout is None else patchout
-            here, whole = self._columns(mel.shape[-1]), self._columns(self.config.image[1])
-            # In proportion, and one column stays: a negative number would keep a few at random.
-            self.net.s_patchout_f = rows
-            self.net.s_patchout_t = min(round(columns * here / whole), here - 1)
-        cls, dist = self.net.forward_features(mel)
-        return (cls + dist) / 2
+            x = self._patchout(x)
+        x = x.flatten(2).transpose(1, 2)  # (B, rows * columns, D)
+        tokens = torch.cat((self.cls_token, self.dist_token), dim=1) + self.new_pos_embed
+        x = torch.cat((tokens.expand(len(x), -1, -1), x), dim=1)
+        x = self.norm(self.blocks(x))
+        return (x[:, 0] + x[:, 1]) / 2
 
-    def _columns(self, frames: int) -> int:
-        return (frames - self.config.patch[1]) // self.config.stride[1] + 1
+    def _patchout(self, x: torch.Tensor) -> torch.Tensor:
+        """Leaves out random columns and rows, the same for the whole batch."""
+        rows, columns = x.shape[-2:]
+        full = self.time_new_pos_embed.shape[-1]
+        columns_out = round(self.config.patchout_time * columns / full)
+        if columns_out:
+            x = x[..., _kept(columns, columns_out, x.device)]
+        if self.config.patchout_frequency:
+            x = x[..., _kept(rows, self.config.patchout_frequency, x.device), :]
+        return x
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with hear21passt's parameters: (B, N, D) → (B, N, D)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"{dim} dimensions can't be shared by {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, dim // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, N, D / heads)
+        x = functional.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).reshape(batch, tokens, dim))
+
+
+def _kept(count: int, left_out: int, device: torch.device) -> torch.Tensor:
+    kept = max(1, count - left_out)
+    return torch.randperm(count)[:kept].sort().values.to(device)

@@ -1,0 +1,86 @@
+"""Where a model runs, and in which precision."""
+
+import copy
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from soundsearch.errors import UserError
+
+AGREES = 0.999  # least cosine of bfloat16's features to float32's
+GAIN = 1.3  # bfloat16 must be so many times faster: timings on a busy machine differ by less
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """One of cuda, mps and cpu. Raises UserError for a device that is unknown or can't be used."""
+    if wanted == "auto":
+        return next((d for d in ("cuda", "mps") if _trouble(d) is None), "cpu")
+    if wanted not in ("cuda", "mps", "cpu"):
+        raise UserError(f"There is no device named {wanted}", "Use auto, cpu, cuda or mps")
+    trouble = _trouble(wanted)
+    if trouble:
+        raise UserError(
+            f"{wanted} can't be used here ({trouble})",
+            "Use --device auto or cpu; soundsearch doctor says more",
+        )
+    return wanted
+
+
+def _trouble(device: str) -> str | None:
+    """Why the device can't be used; None when it can."""
+    if device == "cpu":
+        return None
+    backend: Any = torch.cuda if device == "cuda" else torch.backends.mps
+    with warnings.catch_warnings(record=True) as said:  # an old driver is told by a warning only
+        warnings.simplefilter("always")
+        if not backend.is_available():
+            return str(said[0].message).split("\n")[0] if said else "torch finds none"
+        try:
+            # A card that this torch was not built for fails in its first kernel.
+            (torch.ones(8, device=device) + 1).sum().item()
+        except (RuntimeError, AssertionError) as error:
+            return str(error).strip().split("\n")[0]
+    return None
+
+
+def bfloat16_is_faster(device: str, network: nn.Module, *inputs: torch.Tensor) -> bool:
+    """Whether the network is well faster in bfloat16 on this machine, and agrees with float32.
+
+    A small product is timed first: without hardware for it bfloat16 may be 200 times slower.
+    inputs: of one example; the floating-point ones are given in bfloat16 too.
+    """
+    with torch.inference_mode():
+        wide = torch.ones(64, 256, device=device)
+        weight = torch.ones(256, 256, device=device)
+        narrow, narrow_weight = wide.bfloat16(), weight.bfloat16()
+        try:
+            if _seconds(device, lambda: narrow @ narrow_weight) > 2 * _seconds(
+                device, lambda: wide @ weight
+            ):
+                return False
+            copied = copy.deepcopy(network).bfloat16()
+            halved = [x.bfloat16() if x.is_floating_point() else x for x in inputs]
+            exact, rough = network(*inputs), copied(*halved).float()
+        except RuntimeError:  # no bfloat16 on this device, or of one of the operations
+            return False
+        cosine = nn.functional.cosine_similarity(exact, rough, dim=-1).min().item()
+        if not cosine > AGREES:
+            return False
+        before = _seconds(device, lambda: network(*inputs))
+        return before > GAIN * _seconds(device, lambda: copied(*halved))
+
+
+def _seconds(device: str, work: Callable[[], Any]) -> float:
+    """The shortest of three runs."""
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        if device != "cpu":
+            getattr(torch, device).synchronize()
+        taken.append(time.perf_counter() - start)
+    return min(taken)

@@ -1,0 +1,95 @@
+"""Text encoders: BERT and RoBERTa of transformers, with a tokenizer.json.
+
+Captions are lower-cased, ASCII punctuation is deleted with nothing in its place, and 32 tokens are
+kept, the end token among them.
+"""
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """architecture: of transformers; config: its settings; pooling: "cls" takes the first token's
+    vector, "mean" the mean over the tokens; tokens: the most that are kept.
+    """
+
+    architecture: Literal["bert", "roberta"] = "bert"
+    config: dict[str, Any] = field(default_factory=dict)
+    pooling: Literal["cls", "mean"] = "cls"
+    tokens: int = 32
+
+
+class TextEncoder(nn.Module):
+    """Tokens to features: int64 ids and mask (B, T) → (B, hidden size)."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.network = _network(config)
+        self.dim = int(self.network.config.hidden_size)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x = self.network(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, H)
+        if self.config.pooling == "cls":
+            return x[:, 0]
+        weights = mask[..., None].to(x.dtype)
+        return (x * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+
+def _network(config: TextConfig) -> Any:
+    if config.architecture == "bert":
+        from transformers import BertConfig, BertModel
+
+        network: Any = BertModel(BertConfig(**config.config), add_pooling_layer=False)
+    elif config.architecture == "roberta":
+        from transformers import RobertaConfig, RobertaModel
+
+        network = RobertaModel(RobertaConfig(**config.config), add_pooling_layer=False)
+    else:
+        raise ValueError(f"unknown text encoder {config.architecture!r}")
+    # Buffers that no state dict holds: built anew, since a network made on "meta" lacks them.
+    embeddings = network.embeddings
+    length = embeddings.position_embeddings.num_embeddings
+    with torch.device("cpu"):
+        embeddings.register_buffer("position_ids", torch.arange(length)[None], persistent=False)
+        types = torch.zeros(1, length, dtype=torch.int64)
+        embeddings.register_buffer("token_type_ids", types, persistent=False)
+    return network
+
+
+def clean_caption(text: str) -> str:
+    """Lower case without ASCII punctuation: "A dog's bark!" → "a dogs bark"."""
+    return text.lower().translate(NO_PUNCTUATION)
+
+
+class CaptionTokenizer:
+    """Captions to token ids. tokenizer_json: the text of a tokenizer.json.
+
+    The tokenizer puts the start and end token itself; pad: the id behind the end.
+    """
+
+    def __init__(self, tokenizer_json: str, tokens: int = 32, pad: int = 0) -> None:
+        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.no_padding()
+        self._pad = pad
+
+    def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """int64 ids and mask (B, T), T that of the longest of these texts."""
+        rows = [e.ids for e in self._tokenizer.encode_batch([clean_caption(t) for t in texts])]
+        longest = max(map(len, rows), default=0)
+        ids = torch.full((len(rows), longest), self._pad)
+        mask = torch.zeros((len(rows), longest), dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = 1
+        return ids, mask
