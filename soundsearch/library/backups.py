@@ -30,7 +30,7 @@ def open_whole(file: Path, write: bool) -> sqlite3.Connection:
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise DamagedError
         db.execute("SELECT count(*) FROM sounds").fetchone()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         db.close()
         raise DamagedError from error
     except DamagedError:

@@ -109,19 +109,20 @@ class Library(Contents):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
-        if isinstance(error, sqlite3.Error):
+        if error is not None:
             self._raise_advice(error)
 
-    def _raise_advice(self, error: sqlite3.Error) -> None:
+    def _raise_advice(self, error: BaseException) -> None:
         """Raises a UserError if a person can do something about it."""
         if is_damage(error):
             # The next writer sets it aside; found in use, for opening looks at the ends only.
             with contextlib.suppress(OSError):
                 (self.data / "library.damaged").touch()
             raise UserError(_DAMAGED, "Run soundsearch scan: it is built again") from error
-        told = advice(error, self.data / "library.db")
-        if told is not None:
-            raise told from error
+        if isinstance(error, sqlite3.Error):
+            told = advice(error, self.data / "library.db")
+            if told is not None:
+                raise told from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -129,7 +130,7 @@ class Library(Contents):
         try:
             with transaction(self.db):
                 yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._raise_advice(error)
             raise
 

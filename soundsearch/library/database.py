@@ -19,9 +19,16 @@ class DamagedError(Exception):
     """The file is no database, or its content is broken."""
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: BaseException) -> bool:
+    """Whether a file's content is broken: SQLite says so, or texts or tables of ours are gone."""
+    if isinstance(error, UnicodeDecodeError):
+        return True  # Python could not even read SQLite's complaint, which quotes the content
+    if not isinstance(error, sqlite3.Error):
+        return False
     code = getattr(error, "sqlite_errorcode", None)  # absent where Python itself complains
-    return code is not None and code & 0xFF in _DAMAGE
+    if code is not None and code & 0xFF in _DAMAGE:
+        return True
+    return any(text in str(error) for text in ("Could not decode to UTF-8", "no such table"))
 
 
 def advice(error: sqlite3.Error, file: Path) -> UserError | None:
@@ -47,13 +54,9 @@ def open_database(
     Raises DamagedError, and UserError for a version that is newer than this program, for a file
     that a reader finds too old or missing, and for a folder that can't be written.
     """
+    db = None
     try:
         db = _connect(file, write)
-    except sqlite3.Error as error:
-        if is_damage(error):
-            raise DamagedError(str(error)) from error
-        raise UserError(f"{file} can't be opened ({error})", "") from error
-    try:
         _refuse_newer(db, file, len(migrations))
         if write and wal:
             _choose_journal(db)
@@ -61,13 +64,13 @@ def open_database(
         _bring_up_to_date(db, file, migrations, write)
         if not write:
             db.execute("PRAGMA query_only = 1")
-    except sqlite3.Error as error:
-        db.close()
+    except BaseException as error:
+        if db is not None:
+            db.close()
         if is_damage(error):
             raise DamagedError(str(error)) from error
-        raise UserError(f"{file} can't be used ({error})", "") from error
-    except BaseException:
-        db.close()
+        if isinstance(error, sqlite3.Error):
+            raise advice(error, file) or UserError(f"{file} can't be used ({error})") from error
         raise
     return db
 
@@ -120,14 +123,14 @@ def _connect(file: Path, write: bool) -> sqlite3.Connection:
         raise UserError("There is no library yet", "Scan a folder first: soundsearch scan FOLDER")
     if write:
         return _connection(file.absolute().as_uri() + "?mode=rwc")
-    last: sqlite3.Error | None = None
+    last: Exception | None = None
     # A reader of a WAL database writes its shared memory; on a read-only disk that can't be.
     for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
         db = _connection(f"{file.absolute().as_uri()}?{mode}")
         try:
             db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             return db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             db.close()
             if is_damage(error):
                 raise

@@ -106,7 +106,7 @@ def relocate(db: sqlite3.Connection, old: bytes | str, new: bytes | str) -> None
 
 def salvage(file: Path) -> list[bytes]:
     """The roots' paths that can still be read from a damaged library."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
         db = sqlite3.connect(file.absolute().as_uri() + "?mode=ro", uri=True)
         try:
             return [bytes(row[0]) for row in db.execute("SELECT path FROM roots ORDER BY id")]

@@ -1,6 +1,7 @@
 """What is recorded of files and sounds, and how it is read back."""
 
 import os
+import random
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -261,6 +262,36 @@ def test_a_damaged_library_is_set_aside_and_built_again(
     with Library.open(data, write=True) as library:
         assert library.notice == ""
     assert len(list(data.glob("library.damaged-*.db"))) == 1
+
+
+def test_a_library_with_broken_bytes_mends_itself(tmp_path: Path, sounds: Path) -> None:
+    """Whatever bytes break: at most one command fails, in a line, and the next one goes on."""
+    good = tmp_path / "good"
+    with Library.open(good, write=True) as library:
+        root = library.add_root(str(sounds))
+        library.record(ok(root, b"%d kick.wav" % i, b"%16d" % i) for i in range(200))
+        library.name_files(file_words)
+    content = (good / "library.db").read_bytes()
+    for seed in range(15):
+        chance = random.Random(seed)
+        broken = bytearray(content)
+        for _ in range(chance.choice([1, 10, 100, 2000])):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        data = tmp_path / str(seed)
+        data.mkdir()
+        (data / "library.db").write_bytes(broken)
+        failed = 0
+        for _ in range(3):
+            try:
+                with Library.open(data, write=True) as library:
+                    root = library.add_root(str(sounds))
+                    library.record([ok(root, b"new.wav", A)])
+                    library.name_files(file_words)
+                    library.known_files(root.id)
+                    library.files(range(300))
+            except UserError:
+                failed += 1
+        assert failed <= 1
 
 
 def test_a_full_disk_is_told_and_loses_nothing(library: Library, root: Root) -> None:
