@@ -1,0 +1,82 @@
+"""What makes an exported model folder complete: calibration, background, measured results, card."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from soundsearch.search.calibration import Calibration
+from soundsearch.training.calibrate import fit_curve, write_calibration
+from soundsearch.training.card import model_card
+from soundsearch.training.data import Clip, LabelledQuery
+from soundsearch.training.evaluate import Embeds, Report, ask, embed_clips, evaluate
+
+BACKGROUND = 512  # vectors, half of them of sounds that the model never learnt from
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Clips and queries that nothing was learnt from, with the clips' former file names."""
+
+    clips: Sequence[Clip]
+    queries: Sequence[LabelledQuery]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def calibrate(folder: Path, encoder: Embeds, learn: Sequence[Clip], held: Sequence[Clip]) -> None:
+    """Fits and writes calibration.json and background.f16 into a model folder.
+
+    held: clips from sources held out of training; their labels are the queries.
+    """
+    held = [clip for clip in held if clip.label]
+    sounds = embed_clips(encoder, [clip.file for clip in held])
+    known = embed_clips(encoder, [clip.file for clip in _spread(learn, BACKGROUND // 2)])
+    at = np.linspace(0, len(held) - 1, min(len(held), BACKGROUND // 2)).astype(int)
+    background = np.concatenate([sounds[at], known])
+    labels = sorted({clip.label for clip in held})
+    own = np.array([clip.label for clip in held])
+    right = own == np.array(labels)[:, None]
+    text = fit_curve(encoder.embed_text(labels), sounds, right, background)
+    example, _ = fit_curve(sounds, sounds, own == own[:, None], background, own=np.arange(len(own)))
+    sources = len({clip.source for clip in held})
+    fitted_on = f"{len(held)} clips of {sources} sources held out of training, {len(labels)} labels"
+    write_calibration(folder, background, text, example, fitted_on)
+
+
+def measure_model(folder: Path, encoder: Embeds, dim: int, measuring: Measuring) -> Report:
+    """The report of a calibrated model folder."""
+    asked = ask(measuring.clips, measuring.queries)
+    sounds = embed_clips(encoder, [clip.file for clip in measuring.clips])
+    texts = encoder.embed_text([query.text for query in asked.queries])
+    names = [measuring.names.get(clip.path, "") for clip in measuring.clips]
+    calibration = Calibration.load(folder, dim, sounds)
+    return evaluate(texts, sounds, asked, calibration, names if any(names) else None)
+
+
+def finish(
+    folder: Path,
+    encoder: Embeds,
+    dim: int,
+    learn: Sequence[Clip],
+    held: Sequence[Clip],
+    measuring: Measuring,
+    record: Mapping[str, object],
+    weaknesses: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Calibrates an exported model, measures it and writes its card as README.md."""
+    calibrate(folder, encoder, learn, held)
+    say("calibrated")
+    report = measure_model(folder, encoder, dim, measuring)
+    say(f"by sound, macro mAP@10: {report.ways['by sound'].macro_interval}")
+    card = model_card(folder.name, learn, record, report, weaknesses)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return report
+
+
+def _spread(clips: Sequence[Clip], most: int) -> list[Clip]:
+    """Clips of as many sources and labels as there are, at most `most`."""
+    order = sorted(clips, key=lambda clip: (clip.source, clip.label, clip.path))
+    at = np.linspace(0, len(order) - 1, min(most, len(order))).astype(int)
+    return [order[i] for i in at]
