@@ -1,0 +1,128 @@
+"""The loop: it learns, goes on after a kill as if nothing had been, and keeps its best."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from soundsearch.training.loop import Corpus, Run, Settings, rate_share, retrieval, spoil
+from soundsearch.training.pack import BANDS, FRAMES, Pack
+
+KINDS, EACH, TEXT = 6, 16, 32
+SMALL = Settings(
+    epochs=6, batch=16, widths=(8, 8, 16, 16), label_dim=16, known_dim=8, checkpoint_every=6
+)
+
+
+def corpus() -> Corpus:
+    """Kinds of sound that differ by the band that sounds, some mixed with another kind."""
+    random = np.random.default_rng(5)
+    clip = np.repeat(np.arange(KINDS), EACH)
+    mel = random.normal(-1.0, 0.1, (len(clip), BANDS, FRAMES))
+    for row, kind in enumerate(clip):
+        mel[row, 10 * kind : 10 * kind + 8] += 2.0
+    other = np.where(np.arange(len(clip)) % 4 == 0, (clip + 1) % KINDS, -1)
+    logits = np.full((len(clip), 527), -6.0)
+    logits[np.arange(len(clip)), clip] = 3.0
+    pack = Pack(
+        mel=mel.astype(np.float16),
+        frames=random.integers(40, FRAMES + 1, len(clip)).astype(np.int16),
+        logits=logits.astype(np.float16),
+        features=random.normal(size=(KINDS, 384))[clip].astype(np.float16),
+        clip=clip.astype(np.int32),
+        other=other.astype(np.int32),
+        decibels=np.where(other >= 0, -3.0, 0.0).astype(np.float16),
+    )
+    captions = random.normal(size=(KINDS, 1, TEXT)) + 0.1 * random.normal(size=(KINDS, 3, TEXT))
+    captions /= np.linalg.norm(captions, axis=-1, keepdims=True)
+    known = np.linalg.qr(random.normal(size=(TEXT, 8)))[0]
+    classes = random.normal(size=(527, TEXT))
+    return Corpus(pack, captions.astype(np.float16), known, classes)
+
+
+@pytest.fixture(scope="module")
+def made() -> Corpus:
+    return corpus()
+
+
+def log(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.learner.state_dict().items()}
+
+
+def test_a_short_run_lowers_the_loss_and_finds(tmp_path: Path, made: Corpus) -> None:
+    labels = [f"kind {i}" for i in range(KINDS)]
+    run = Run(tmp_path, SMALL, made)
+    run.learner.eval()
+    before = retrieval(run.learner, made.pack, made.captions, labels)
+    lines: list[str] = []
+    run.train(lambda learner: retrieval(learner, made.pack, made.captions, labels), lines.append)
+    rows = log(tmp_path)
+    assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
+    assert all(math.isfinite(float(row["loss"])) for row in rows)
+    validated = [float(row["validation"]) for row in rows if row["validation"]]
+    assert len(validated) == SMALL.epochs
+    assert validated[-1] > max(before, 0.6)
+    assert len(lines) == len(rows)
+    best = torch.load(tmp_path / "best.pt")
+    assert best["best"] == pytest.approx(max(validated))
+    assert best["settings"]["seed"] == SMALL.seed
+
+
+def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, made: Corpus) -> None:
+    whole = Run(tmp_path / "whole", SMALL, made)
+    whole.train()
+    # Killed between two checkpoints: the steps since the last one are done again.
+    Run(tmp_path / "killed", SMALL, made).train(stop_after=15)
+    again = Run(tmp_path / "killed", SMALL, made)
+    assert again.step == 12
+    again.train()
+    assert again.step == whole.step
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(weights(again)[name], value, rtol=0, atol=0)
+    # A finished run has nothing left to do.
+    finished = Run(tmp_path / "whole", SMALL, made)
+    finished.train()
+    assert finished.step == whole.step
+
+
+def test_another_seed_is_another_run(tmp_path: Path, made: Corpus) -> None:
+    one, other = (
+        Run(tmp_path / "1", SMALL, made),
+        Run(tmp_path / "2", Settings(**{**vars(SMALL), "seed": 2}), made),
+    )
+    assert not torch.equal(
+        one.learner.audio_projection.weight, other.learner.audio_projection.weight
+    )
+
+
+def test_the_rate_warms_up_and_runs_down() -> None:
+    rates = [rate_share(done, 0.1) for done in np.linspace(0, 1, 101)]
+    assert 0 < rates[0] < 0.05
+    assert max(rates) == pytest.approx(1.0)
+    assert rates.index(max(rates)) == 10
+    assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_masks_leave_most_of_a_window(made: Corpus) -> None:
+    mel = made.pack.mel[:8].astype(np.float32)
+    spoilt = spoil(mel.copy(), np.random.default_rng(1))
+    assert spoilt.shape == mel.shape
+    assert np.isfinite(spoilt).all()
+    for before, after in zip(mel, spoilt, strict=True):
+        assert 0.6 < np.corrcoef(before.ravel(), after.ravel())[0, 1] < 1.0
+
+
+def test_vectors_have_unit_length(tmp_path: Path, made: Corpus) -> None:
+    learner = Run(tmp_path, SMALL, made).learner
+    texts = torch.from_numpy(made.captions[:, 0].astype(np.float32))
+    vectors = learner.text_vectors(texts)
+    assert vectors.shape == (KINDS, 24)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(KINDS))
