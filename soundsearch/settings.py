@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -59,9 +60,11 @@ def save_settings(settings: Settings, data: Path) -> None:
     """Replaces the file in one step: after a crash the old or the new one is there, whole."""
     data.mkdir(parents=True, exist_ok=True)
     path = data / FILE_NAME
-    beside = path.with_name(f"{FILE_NAME}.{os.getpid()}.new")
+    # A name of its own for each writer: threads and windows may save at the same time.
+    handle, name = tempfile.mkstemp(".new", f"{FILE_NAME}.", data)
+    beside = Path(name)
     try:
-        with open(beside, "w", encoding="utf-8") as file:
+        with open(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(settings), file, indent=1, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())

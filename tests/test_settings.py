@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,16 @@ def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
     )
     save_settings(settings, tmp_path)
     assert load_settings(tmp_path) == settings
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_many_may_save_at_once(tmp_path: Path) -> None:
+    def save(number: int) -> None:
+        save_settings(Settings(sidebar_width=number), tmp_path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, range(100, 140)))
+    assert load_settings(tmp_path).sidebar_width in range(100, 140)
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 

@@ -1,6 +1,7 @@
 """The window: puts the parts together, and says what each key and each signal does."""
 
 import base64
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ from soundsearch.window.status_line import StatusLine
 from soundsearch.window.waveform import Envelope, Envelopes
 from soundsearch.worker import messages
 
+_log = logging.getLogger(__name__)
 NARROW = 640  # below this width the panel at the left is away
 LOW = 480  # below this height the strip at the bottom is small
 SMALL_STRIP = 56
@@ -774,7 +776,10 @@ class MainWindow(QWidget):
             self._refresh_soon.stop()
             self._remember_soon.stop()
             self._keep_geometry()
-            save_settings(self.settings, self.parts.data)
+            try:
+                save_settings(self.settings, self.parts.data)
+            except OSError:
+                _log.exception("The settings can't be saved")  # closing goes on
             self.closed.emit()
         super().closeEvent(event)
 

@@ -21,7 +21,10 @@ def test_nothing_moves_above_the_held_row(shown, new, held, result) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0002, "1 ms"), (0.084, "84 ms"), (0.0999, "0.10 s"), (0.5, "0.50 s"), (59.99, "59.99 s"), (59.996, "1:00"), (252, "4:12"), (3723, "1:02:03")],
+    [
+        *((0.0002, "1 ms"), (0.084, "84 ms"), (0.0999, "0.10 s"), (0.5, "0.50 s")),
+        *((59.99, "59.99 s"), (59.996, "1:00"), (252, "4:12"), (3723, "1:02:03")),
+    ],
 )
 def test_times_as_they_are_read(seconds: float, text: str) -> None:
     assert time_text(seconds) == text
