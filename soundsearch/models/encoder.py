@@ -121,7 +121,9 @@ def build(config: dict[str, Any]) -> DualModel:
 
 
 def _audio_encoder(config: dict[str, Any]) -> Any:
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in config["audio"].items()}
+    settings: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in config["audio"].items()
+    }
     network = settings.pop("network", None)
     if config["kind"] == "passt":
         return Passt(VARIANTS[network] if network else PasstConfig(**settings))
@@ -295,7 +297,10 @@ class TorchEncoder:
             return self._audio(mel.to(self._audio_dtype)).float().cpu().numpy()
 
     def _probe_audio(self) -> torch.Tensor:
-        noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, self.rate)).astype(np.float32)
+        """Noise as the front gives it: a second of it, and what fills a graphics card."""
+        count, seconds = (1, 1.0) if self.device == "cpu" else (8, self.segment_seconds)
+        shape = (count, round(seconds * self.rate))
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, shape).astype(np.float32)
         with torch.inference_mode():
             return self._front(torch.from_numpy(noise).to(self.device))
 

@@ -1,0 +1,93 @@
+"""Which models are found, and what is said of broken ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soundsearch.errors import UserError
+from soundsearch.models import catalog
+from tests.models.small import small_model
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "resources", lambda: tmp_path / "shipped")
+
+
+def test_nothing_installed(tmp_path: Path) -> None:
+    assert catalog.installed(tmp_path) == []
+    assert catalog.find(tmp_path, None) is None
+    with pytest.raises(UserError, match="no model named paper"):
+        catalog.find(tmp_path, "paper")
+
+
+def test_shipped_and_own_models(tmp_path: Path) -> None:
+    small_model(tmp_path / "shipped" / "models" / "starter", name="starter")
+    own = small_model(tmp_path / "models" / "mine", name="mine", source="here", quality="none")
+    entries = catalog.installed(tmp_path)
+    assert [entry.name for entry in entries] == ["mine", "starter"]
+    mine = entries[0]
+    assert (mine.folder, mine.kind, mine.dim, mine.rate) == (own, "passt", 16, 32_000)
+    assert (mine.licence, mine.source, mine.quality) == ("CC0-1.0", "here", "none")
+    assert mine.segment_seconds == 10.0
+    assert mine.bytes == sum(file.stat().st_size for file in own.iterdir())
+    starter = catalog.find(tmp_path, None)
+    assert starter is not None
+    assert starter.name == "starter"
+    assert catalog.find(tmp_path, "mine") == mine
+    with pytest.raises(UserError, match="Installed: mine, starter"):
+        catalog.find(tmp_path, "other")
+
+
+def test_an_own_model_hides_the_shipped_one_of_that_name(tmp_path: Path) -> None:
+    small_model(tmp_path / "shipped" / "models" / "starter", name="starter")
+    own = small_model(tmp_path / "models" / "starter", seed=1, name="starter")
+    assert [entry.folder for entry in catalog.installed(tmp_path)] == [own]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"name": "x"}', '{"dim": "many"}'])
+def test_a_broken_model_is_passed_over_unless_named(tmp_path: Path, text: str) -> None:
+    small_model(tmp_path / "models" / "good", name="good")
+    bad = small_model(tmp_path / "models" / "bad", name="bad")
+    (bad / "model.json").write_text(text)
+    assert [entry.name for entry in catalog.installed(tmp_path)] == ["good"]
+    with pytest.raises(UserError) as caught:
+        catalog.find(tmp_path, "bad")
+    assert str(bad) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "models" / "small")
+    (folder / "weights.safetensors").unlink()
+    assert catalog.installed(tmp_path) == []
+
+
+def test_the_id_follows_weights_and_settings_but_not_words(tmp_path: Path) -> None:
+    def model_id(place: str, seed: int = 0, **changes: object) -> str:
+        return catalog.read_entry(small_model(tmp_path / place, seed, **changes)).model_id
+
+    first = model_id("a")
+    assert first.startswith("small-")
+    assert model_id("b") == first
+    assert model_id("c", licence="other", quality="good") == first
+    assert model_id("d", seed=1) != first
+    assert model_id("e", padding="segment") != first
+
+
+def test_an_id_is_computed_where_none_is_stored(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "small")
+    entry = catalog.read_entry(folder)
+    settings = json.loads((folder / "model.json").read_text())
+    del settings["hash"]
+    (folder / "model.json").write_text(json.dumps(settings))
+    assert catalog.read_entry(folder).model_id == entry.model_id
+
+
+def test_the_catalog_needs_no_torch() -> None:
+    code = "import sys, soundsearch.models.catalog; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
