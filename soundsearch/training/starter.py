@@ -1,0 +1,315 @@
+"""The starter from sounds to a model folder: texts, packing, text encoder, audio side, export.
+
+Each stage leaves its result in the work folder and is passed over when that is there, so a run
+that was stopped goes on where it was.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from soundsearch.errors import UserError
+from soundsearch.models.encoder import DualModel, build, save_model
+from soundsearch.models.text import CaptionTokenizer
+from soundsearch.training.captions import captions, class_names, corpus
+from soundsearch.training.data import Clip, hold_out, read_clips, training_clips
+from soundsearch.training.distil import (
+    Distillation,
+    Student,
+    distil,
+    make_vocabulary,
+    text_config,
+    vocabulary_words,
+    warm_start,
+)
+from soundsearch.training.loop import Corpus, Learner, Run, Settings, retrieval
+from soundsearch.training.losses import cosine_loss, label_positives, nt_xent
+from soundsearch.training.pack import Pack, Packing, pack, read_pack
+from soundsearch.training.sentences import sentence_vectors
+
+_CAPTIONS = 4  # of each clip
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the text encoder settles into the joint space."""
+
+    steps: int = 600
+    batch: int = 96
+    learning_rate: float = 4e-4
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a configuration file says. Paths are as in the file, relative ones to the place where
+    the command runs."""
+
+    name: str
+    work: Path
+    out: Path
+    clips: Path
+    texts: Path
+    teacher: Path
+    wordnet: Path
+    text_minutes: float = 9.0
+    packing: dict[str, Any] = field(default_factory=dict)
+    text: Distillation = Distillation()
+    train: Settings = Settings()
+    tune: Tuning = Tuning()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The corpus with the sentence encoder's vectors float32 (N, 384); rows of each clip's captions
+    int (clips, K), of the class names int (527,)."""
+
+    texts: list[str]
+    vectors: np.ndarray
+    captions: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Axes (384, 256) that keep most of what texts differ in."""
+        some = self.vectors[:: max(1, len(self.vectors) // 20_000)]
+        _, _, axes = np.linalg.svd(some - some.mean(0), full_matrices=False)
+        return np.asarray(axes[:256].T)
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Raises UserError when the file can't be read or holds something unknown."""
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+        train = given.pop("train", {})
+        if "widths" in train:
+            train["widths"] = tuple(train["widths"])
+        paths = {name: Path(given.pop(name)) for name in PATHS}
+        return Recipe(
+            **paths,
+            packing=given.pop("pack", {}),
+            text=Distillation(**given.pop("text", {})),
+            train=Settings(**train),
+            tune=Tuning(**given.pop("tune", {})),
+            **given,
+        )
+    except KeyError as error:
+        raise UserError(f"{file} doesn't say {error}") from None
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f"The configuration {file} can't be used ({error})") from None
+
+
+PATHS = ("work", "out", "clips", "texts", "teacher", "wordnet")
+
+
+def train_starter(recipe: Recipe, report: Report) -> Path:
+    """All stages; the folder of the model. Calibration and card need its measurement: see card."""
+    clips = training_clips(read_clips(recipe.clips))
+    learn, held = hold_out(clips)
+    report(f"{len(learn)} clips to learn from, {len(held)} held out")
+    texts = prepare_texts(recipe, clips, report)
+    teacher = Packing(recipe.work / "held", recipe.teacher, **recipe.packing)
+    pack(held, teacher, augment=False)
+    pack(learn, Packing(recipe.work / "learn", recipe.teacher, **recipe.packing))
+    tokenizer, student = learn_texts(recipe, texts, report)
+    of_learn, of_held = _rows_of(clips, learn), _rows_of(clips, held)
+    learnt = Corpus(
+        read_pack(recipe.work / "learn"),
+        texts.vectors[texts.captions[of_learn]],
+        texts.known,
+        texts.vectors[texts.classes],
+    )
+    held_captions = texts.vectors[texts.captions[of_held]]
+    validate = _validation(read_pack(recipe.work / "held"), held_captions, held)
+    run = Run(recipe.work / "run", recipe.train, learnt)
+    run.train(validate, report)
+    best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
+    run.learner.load_state_dict(best["learner"])
+    model, config = assemble(recipe, run.learner, student, tokenizer)
+    tune_text(
+        model, run.learner, learnt, texts, texts.captions[of_learn], tokenizer, recipe, report
+    )
+    save_model(recipe.out, model, config, tokenizer)
+    return recipe.out
+
+
+def _rows_of(clips: list[Clip], some: list[Clip]) -> np.ndarray:
+    places = {clip.path: row for row, clip in enumerate(clips)}
+    return np.array([places[clip.path] for clip in some])
+
+
+def _validation(
+    held: Pack, held_captions: np.ndarray, clips: list[Clip]
+) -> Callable[[Learner], float]:
+    labels = [clip.label for clip in clips]
+    return lambda learner: retrieval(learner, held, held_captions, labels)
+
+
+def prepare_texts(recipe: Recipe, clips: list[Clip], report: Report) -> Texts:
+    """Captions, vocabulary sources and their sentence vectors (texts.json, texts.npz)."""
+    recipe.work.mkdir(parents=True, exist_ok=True)
+    listed, stored = recipe.work / "texts.json", recipe.work / "texts.npz"
+    if not (listed.exists() and stored.exists()):
+        random = np.random.default_rng(5)
+        own = [[c.lower() for c in captions(clip, _CAPTIONS, random)] for clip in clips]
+        names = [name.lower() for name in class_names(recipe.texts)]
+        found = corpus(clips, recipe.texts, recipe.wordnet)
+        found = list(dict.fromkeys([*found, *(c for some in own for c in some), *names]))
+        report(f"{len(found)} texts")
+        vectors = sentence_vectors(found)
+        with open(stored, "wb") as file:
+            np.savez(file, vectors=vectors.astype(np.float16))
+        part = listed.with_suffix(".part")
+        part.write_text(json.dumps({"texts": found, "captions": own, "names": names}))
+        os.replace(part, listed)
+    told = json.loads(listed.read_text(encoding="utf-8"))
+    place = {text: row for row, text in enumerate(told["texts"])}
+    return Texts(
+        told["texts"],
+        np.load(stored)["vectors"].astype(np.float32),
+        np.array([[place[text] for text in some] for some in told["captions"]]),
+        np.array([place[name] for name in told["names"]]),
+    )
+
+
+def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, Student]:
+    """The vocabulary (text of a tokenizer.json) and the distilled text encoder (student.pt)."""
+    stored = recipe.work / "student.pt"
+    if not stored.exists():
+        tokenizer = make_vocabulary(texts.texts, recipe.text.vocabulary)
+        words = vocabulary_words(tokenizer)
+        place = {text: row for row, text in enumerate(texts.texts)}
+        vectors = np.zeros((len(words), texts.vectors.shape[1]), np.float32)
+        unknown = [row for row, word in enumerate(words) if word not in place]
+        for row, word in enumerate(words):
+            vectors[row] = texts.vectors[place[word]] if word in place else 0.0
+        vectors[unknown] = sentence_vectors([words[row] for row in unknown])
+        torch.manual_seed(recipe.text.seed)
+        student = Student(text_config(recipe.text, len(words)), vectors.shape[1])
+        warm_start(student, vectors)
+        weights = text_weights(texts)
+        minutes = recipe.text_minutes
+        distil(
+            student, tokenizer, texts.texts, texts.vectors, weights, recipe.text, minutes, report
+        )
+        state = {"student": student.state_dict(), "tokenizer": tokenizer}
+        torch.save(state, stored.with_suffix(".part"))
+        os.replace(stored.with_suffix(".part"), stored)
+    state = torch.load(stored, map_location="cpu")
+    size = len(vocabulary_words(state["tokenizer"]))
+    student = Student(text_config(recipe.text, size), texts.vectors.shape[1])
+    student.load_state_dict(state["student"])
+    return state["tokenizer"], student
+
+
+def text_weights(texts: Texts) -> np.ndarray:
+    """How often an epoch sees a text: captions and class names always, single words seldom."""
+    own = {*texts.captions.ravel().tolist(), *texts.classes.tolist()}
+    several = [len(text.split()) > 1 for text in texts.texts]
+    return np.array([1.0 if i in own else 0.6 if more else 0.35 for i, more in enumerate(several)])
+
+
+def assemble(
+    recipe: Recipe, learner: Learner, student: Student, tokenizer: str
+) -> tuple[DualModel, dict[str, Any]]:
+    """The dual model of both sides, and its configuration as it stands in model.json."""
+    text = text_config(recipe.text, len(vocabulary_words(tokenizer)))
+    config: dict[str, Any] = {
+        "name": recipe.name,
+        "kind": "cnn",
+        "dim": learner.dim,
+        "rate": 32_000,
+        "segment_seconds": 10.0,
+        "padding": "bucket",
+        "audio": {"network": "starter", "widths": list(recipe.train.widths)},
+        "text": {
+            "architecture": text.architecture,
+            "config": text.config,
+            "pooling": text.pooling,
+            "tokens": text.tokens,
+        },
+        "licence": "CC-BY-SA-4.0",
+        "source": "trained from scratch by `soundsearch train resources/training/starter.toml`",
+    }
+    model = build(config)
+    model.audio.load_state_dict(learner.audio.state_dict())
+    model.audio_projection.load_state_dict(learner.audio_projection.state_dict())
+    model.text.load_state_dict(student.encoder.state_dict())
+    with torch.no_grad():
+        label, known = learner.text_label.weight, learner.known.T  # (label_dim, T), (known_dim, T)
+        # Rows at a scale at which both halves weigh about the same.
+        both = torch.cat([label / label.norm(), known / known.norm()])
+        model.text_projection.weight.copy_(both @ student.head.weight)
+        model.text_projection.bias.copy_(both @ student.head.bias)
+    return model, config
+
+
+def tune_text(
+    model: DualModel,
+    learner: Learner,
+    learnt: Corpus,
+    texts: Texts,
+    caption_rows: np.ndarray,
+    tokenizer_json: str,
+    recipe: Recipe,
+    report: Report,
+) -> None:
+    """Trains the text side of `model` against the finished audio side: captions to the sounds that
+    they belong to, and all texts to where the sentence encoder's vectors stand in the joint space.
+    """
+    settings = recipe.tune
+    random = np.random.default_rng(settings.seed)
+    tokenizer = CaptionTokenizer(tokenizer_json, recipe.text.tokens)
+    sounds = joint_vectors(learner, learnt.pack)
+    weights = text_weights(texts)
+    weights /= weights.sum()
+    own = [*model.text.parameters(), *model.text_projection.parameters()]
+    optimizer = torch.optim.AdamW(own, settings.learning_rate, weight_decay=0.01)
+    temperature = learner.log_temperature.exp().clamp(0.02, 0.2).detach()
+    # Versions in which a second sound is loud have no caption of their own here.
+    alone = np.flatnonzero((learnt.pack.other < 0) | (learnt.pack.decibels < -6.0))
+    learner.cpu().eval()
+    model.text.eval()  # without dropout
+    for step in range(settings.steps):
+        for group in optimizer.param_groups:
+            done = step / settings.steps
+            group["lr"] = settings.learning_rate * min(1.0, 20 * done + 0.05) * (1.0 - done)
+        rows = random.choice(alone, settings.batch)
+        numbers = caption_rows[learnt.pack.clip[rows], random.integers(0, _CAPTIONS, len(rows))]
+        others = random.choice(len(texts.texts), settings.batch, p=weights)
+        asked = np.concatenate([numbers, others])
+        found = model.text_vectors(*tokenizer([texts.texts[i] for i in asked]))
+        with torch.no_grad():
+            wanted = learner.text_vectors(torch.from_numpy(texts.vectors[asked]))
+            labels = texts.vectors[caption_rows[learnt.pack.clip[rows], 0]]
+            positives = label_positives(torch.from_numpy(labels), recipe.train.softness)
+        contrast = nt_xent(sounds[rows], found[: len(rows)], positives, temperature)
+        stay = cosine_loss(found, wanted)
+        optimizer.zero_grad()
+        (0.2 * contrast + 4.0 * stay).backward()
+        nn.utils.clip_grad_norm_(own, 1.0)
+        optimizer.step()
+        if step % 50 == 49:
+            report(f"text {step + 1}: contrast {float(contrast):.3f}, apart {float(stay):.4f}")
+
+
+@torch.inference_mode()
+def joint_vectors(learner: Learner, packed: Pack, batch: int = 64) -> torch.Tensor:
+    """Joint unit vectors of all versions, float32 (n, D)."""
+    learner.eval()
+    parts = []
+    for first in range(0, len(packed), batch):
+        mel = torch.from_numpy(packed.mel[first : first + batch].astype(np.float32))[:, None]
+        frames = torch.from_numpy(packed.frames[first : first + batch].astype(np.int64))
+        parts.append(learner.audio_vectors(learner.audio.window(mel, frames)))
+    return torch.cat(parts).clone()
