@@ -76,7 +76,7 @@ def _python() -> Iterator[Check]:
 
 def _packages() -> Iterator[Check]:
     found, missing = [], []
-    names = ["numpy", "soundfile", "soxr", "av", "tinytag", "wavinfo", "rapidfuzz", "rich"]
+    names = ["numpy", "soundfile", "soxr", "av", "tinytag", "rapidfuzz", "rich"]
     for name in names:
         try:
             importlib.import_module(name)

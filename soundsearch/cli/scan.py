@@ -34,15 +34,16 @@ def scan_folders(args: argparse.Namespace, folders: list[str]) -> ScanReport:
 
     data: Path = data_folder(args.data)
     with Engine(data, model=args.model, device=args.device, write=True) as engine:
-        if engine.model_name is None:
-            remark("No model is installed: sounds are indexed by name only.", args.quiet)
         if args.quiet:
             report = engine.scan(folders)
         elif sys.stderr.isatty():
             report = _with_bar(engine, folders)
         else:
             report = _with_lines(engine, folders)
+        named_only = engine.model_name is None
     remark(_summary(report), args.quiet)
+    if named_only:
+        remark("No model is installed: sounds are indexed by name only.", args.quiet)
     return report
 
 

@@ -17,6 +17,7 @@ from soundsearch.errors import UserError
 
 WHOLE = -1.0
 RECORD = np.dtype([("identity", "V16"), ("start", "<f4"), ("crc", "<u4")])
+_HEAD = np.dtype([("identity", "V16"), ("start", "<f4")])
 _BLOCK = 65_536  # rows read at once when a library is opened
 
 
@@ -135,19 +136,20 @@ class Vectors:
         self.close()
 
     def _grow(self, records: np.ndarray, vectors: np.ndarray) -> None:
-        first, self_count = self._count, self._count + len(records)
-        if self_count > len(self._matrix):
-            capacity = max(self_count, int(1.5 * len(self._matrix)), 1024)
+        first, count = self._count, self._count + len(records)
+        if count > len(self._matrix):
+            capacity = max(count, int(1.5 * len(self._matrix)), 1024)
             matrix = np.empty((capacity, self.dim), np.float32)
             matrix[:first] = self._matrix[:first]
             grown = np.empty(capacity, RECORD)
             grown[:first] = self._records[:first]
             self._matrix, self._records = matrix, grown
-        self._matrix[first:self_count] = vectors
-        self._records[first:self_count] = records
-        for i in np.flatnonzero(records["start"] < 0):
-            self._rows[records["identity"][i].tobytes()] = first + int(i)
-        self._count = self_count
+        self._matrix[first:count] = vectors
+        self._records[first:count] = records
+        joined = records["identity"].tobytes()
+        for i in np.flatnonzero(records["start"] < 0).tolist():
+            self._rows[joined[16 * i : 16 * i + 16]] = first + i
+        self._count = count
 
     def _read(self) -> None:
         """Takes in the rows behind those in memory, up to the first whose CRC is wrong."""
@@ -185,15 +187,21 @@ def _whole(data: bytes, size: int) -> bytes:
 
 
 def _checksums(records: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    heads = np.empty((len(records), 20), np.uint8)
-    heads[:, :16] = np.frombuffer(records["identity"].tobytes(), np.uint8).reshape(-1, 16)
-    heads[:, 16:] = np.frombuffer(records["start"].tobytes(), np.uint8).reshape(-1, 4)
-    return np.array(
-        [zlib.crc32(vector, zlib.crc32(head)) for head, vector in zip(heads, halves, strict=True)],
+    """uint32 (n,): CRC-32 of identity, start and vector of each row."""
+    heads = memoryview(records[["identity", "start"]].astype(_HEAD).tobytes())
+    rows = memoryview(np.ascontiguousarray(halves).tobytes())
+    size = halves.shape[1] * 2
+    head, crc = _HEAD.itemsize, zlib.crc32
+    return np.fromiter(
+        (
+            crc(rows[i * size : i * size + size], crc(heads[i * head : i * head + head]))
+            for i in range(len(records))
+        ),
         np.uint32,
+        len(records),
     )
 
 
 def _good(records: np.ndarray, halves: np.ndarray) -> int:
-    wrong = np.flatnonzero(_checksums(records, np.ascontiguousarray(halves)) != records["crc"])
+    wrong = np.flatnonzero(_checksums(records, halves) != records["crc"])
     return int(wrong[0]) if len(wrong) else len(records)

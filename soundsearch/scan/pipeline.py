@@ -324,6 +324,7 @@ class _Scan:
             mtime_ns=task.mtime_ns,
             ends=quick_hash(self._path(task)),
             state=State.SILENT if silent else State.OK,
+            reason=decoded.facts.damage if decoded.facts else "",
             identity=decoded.identity,
             facts=decoded.facts,
             tags=decoded.tags,

@@ -1,0 +1,209 @@
+"""`soundsearch bench [what]`: how fast this machine is at what people wait for."""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from soundsearch.cli.output import print_json, remark
+from soundsearch.errors import UserError
+
+NAMED_FILES = 300_000
+LISTED_FILES = 100_000
+OPENED_SOUNDS = 100_000
+QUERIES = (
+    "kick", "snare", "kick drum", "deep kick hard", "rain street", "tight snare short",
+    "bass C", "pad warm dark", "metallic", "guitar", "processed raw", "church bell",
+    "kic", "snar", "perc loo", "forest amb", "garag", "synth le", "mus", "airpo",
+    "snrae", "guitr", "kichen", "metalic hit", "tamborine", "ambiense forest", "orgn", "vynil",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure on this machine: names (search by name), rescan (an unchanged tree), scan "
+        "(decoding and facts, without a model), open (a library), or all of them."
+    )
+    parser.add_argument("what", nargs="?", default="all", choices=(*_MEASURES, "all"))
+    parser.add_argument("--folder", metavar="DIR", help="real sounds for scan (default: the demo)")
+
+
+def run(args: argparse.Namespace) -> int:
+    results: dict[str, Any] = {}
+    for what in _MEASURES if args.what == "all" else (args.what,):
+        remark(f"Measuring {what}…", args.quiet)
+        with tempfile.TemporaryDirectory(prefix="soundsearch-bench-") as place:
+            results[what] = _in_own_process(what, Path(place), args.folder)
+    if args.json:
+        print_json(results)
+        return 0
+    for what, figures in results.items():
+        print(what)
+        for name, value in figures.items():
+            print(f"  {name:<32} {value:,}" if isinstance(value, int) else f"  {name:<32} {value}")
+    return 0
+
+
+def _in_own_process(what: str, place: Path, folder: str | None) -> dict[str, Any]:
+    """Each measure in a fresh process, so that its peak memory is its own."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, what, place, folder).result()
+
+
+def _measure(what: str, place: Path, folder: str | None) -> dict[str, Any]:
+    figures = _MEASURES[what](place, folder)
+    figures["peak memory MB"] = _peak_memory(resource.RUSAGE_SELF)
+    return figures
+
+
+def _peak_memory(who: int) -> float:
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB elsewhere
+    return round(resource.getrusage(who).ru_maxrss / unit, 1)
+
+
+def _names(place: Path, folder: str | None) -> dict[str, Any]:
+    from soundsearch.cli.bench_data import synthetic_library
+    from soundsearch.library.catalog import Library
+    from soundsearch.search.names import Names
+    from soundsearch.search.query import parse
+    from soundsearch.search.ranking import rank
+
+    synthetic_library(place, NAMED_FILES)
+    with Library.open(place) as library:
+        names = Names(library.db)
+        began = time.perf_counter()
+        rank(parse("warm up"), library, names)
+        first = time.perf_counter() - began
+        seconds = []
+        for _ in range(5):
+            for query in QUERIES:
+                began = time.perf_counter()
+                rank(parse(query), library, names)
+                seconds.append(time.perf_counter() - began)
+    return {
+        "files": NAMED_FILES,
+        "queries": len(seconds),
+        "median ms": round(1e3 * _share(seconds, 0.5), 2),
+        "95th percentile ms": round(1e3 * _share(seconds, 0.95), 2),
+        "largest ms": round(1e3 * max(seconds), 2),
+        "first query, vocabulary read ms": round(1e3 * first, 1),
+    }
+
+
+def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
+    from soundsearch.audio.decode import AUDIO_EXTENSIONS
+    from soundsearch.library.catalog import Library
+    from soundsearch.library.rows import Record, State
+    from soundsearch.scan.pipeline import scan
+    from soundsearch.scan.walk import plan
+
+    root = place / "Sounds"
+    for number in range(LISTED_FILES // 100):
+        below = root / f"Pack {number // 20:03}" / f"Folder {number:04}"
+        below.mkdir(parents=True)
+        for file in range(100):
+            (below / f"Sound_{file:03}.wav").write_bytes(b"RIFF")
+    with Library.open(place / "data", write=True) as library:
+        library.add_root(os.fsencode(root))
+        found = plan(library, library.roots(), AUDIO_EXTENSIONS)
+        library.record(
+            Record(c.root_id, c.path, c.size, c.mtime_ns, None, State.FAILED, "made up")
+            for c in found.to_read
+        )
+        began = time.perf_counter()
+        report = scan(library, None, None)
+        seconds = time.perf_counter() - began
+    if report.unchanged != LISTED_FILES:
+        raise UserError(f"The rescan saw {report.unchanged} unchanged files")
+    return {"files": LISTED_FILES, "seconds": round(seconds, 2)}
+
+
+def _scan(place: Path, folder: str | None) -> dict[str, Any]:
+    from soundsearch.demo import synth
+    from soundsearch.library.catalog import Library
+    from soundsearch.scan.pipeline import scan
+
+    if folder is None:
+        sounds = place / "Sounds"
+        synth.write(sounds)
+    else:
+        sounds = Path(folder)
+    before = _cpu_seconds()
+    began = time.perf_counter()
+    with Library.open(place / "data", write=True) as library:
+        library.add_root(os.fsencode(sounds))
+        report = scan(library, None, None)
+        audio = library.db.execute("SELECT sum(seconds) FROM sounds").fetchone()[0] or 0.0
+    wall = time.perf_counter() - began
+    cpu = _cpu_seconds() - before
+    return {
+        "files": report.files,
+        "seconds of sound": round(audio, 1),
+        "wall seconds": round(wall, 2),
+        "CPU ms a file": round(1e3 * cpu / max(report.files, 1), 2),
+        "allowed by 10 ms a file + 8 ms a second": round(10 + 8 * audio / max(report.files, 1), 2),
+        "peak memory MB of a decoder": _peak_memory(resource.RUSAGE_CHILDREN),
+    }
+
+
+def _open(place: Path, folder: str | None) -> dict[str, Any]:
+    import numpy as np
+
+    from soundsearch.cli.bench_data import synthetic_library
+    from soundsearch.index.vectors import WHOLE, Vectors
+    from soundsearch.library.catalog import Library
+
+    dim = 256
+    synthetic_library(place, OPENED_SOUNDS)
+    with Library.open(place) as library:
+        _, joined = library.sound_identities()
+    identities = [joined[at : at + 16] for at in range(0, len(joined), 16)]
+    random = np.random.default_rng(0)
+    with Vectors.open(place / "vectors", dim, write=True) as vectors:
+        for first in range(0, len(identities), 10_000):
+            some = identities[first : first + 10_000]
+            rows = random.normal(size=(len(some), dim)).astype(np.float32)
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            vectors.append(some, np.full(len(some), WHOLE, np.float32), rows)
+    began = time.perf_counter()
+    library = Library.open(place)
+    library.counts()
+    opened = time.perf_counter() - began
+    began = time.perf_counter()
+    count = len(Vectors.open(place / "vectors", dim))
+    read = time.perf_counter() - began
+    library.close()
+    return {
+        "sounds": count,
+        "library ms": round(1e3 * opened, 1),
+        f"vectors (D = {dim}) ms": round(1e3 * read, 1),
+    }
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those children that have ended."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def _share(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+_MEASURES: dict[str, Callable[[Path, str | None], dict[str, Any]]] = {
+    "names": _names,
+    "rescan": _rescan,
+    "scan": _scan,
+    "open": _open,
+}
