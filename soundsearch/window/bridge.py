@@ -28,6 +28,8 @@ class Client(Protocol):
     def send(self, request: Any) -> None: ...
 
 
+ANSWER = "answer"  # the topic of what the person waits for
+
 Send = Callable[[Any], None]
 
 
@@ -68,7 +70,8 @@ class Reader(QObject):
 
     `ask` runs work there; the result comes back on the owner's thread by `on_result` or
     `on_error`, exactly one of them. A newer question of the same topic makes an older one void:
-    it isn't started, or its result is dropped. Topic "" is never void.
+    it isn't started, is interrupted, or its result is dropped. Topic "" is never void. What the
+    person waits for (ANSWER) goes before everything that has not begun.
     """
 
     _done = Signal(object, object, object)
@@ -76,7 +79,10 @@ class Reader(QObject):
     def __init__(self, data: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._data = data
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
+        self._switching = threading.Lock()  # held while the running job changes or is interrupted
+        self._running: Job | None = None
+        self._library: Library | None = None
         self._newest: dict[str, int] = {}
         self._number = 0
         self._reopen = threading.Event()
@@ -94,7 +100,9 @@ class Reader(QObject):
         self._number += 1
         if topic:
             self._newest[topic] = self._number
-        self._jobs.put(Job(topic, self._number, work, on_result, on_error or _log_error))
+            self._interrupt(topic)
+        job = Job(topic, self._number, work, on_result, on_error or _log_error)
+        self._jobs.put((0 if topic == ANSWER else 1, self._number, job))
 
     def drop(self, topic: str) -> None:
         """Makes what is asked under a topic void."""
@@ -107,8 +115,14 @@ class Reader(QObject):
 
     def close(self, seconds: float = 1.0) -> None:
         self._newest = {topic: self._number + 1 for topic in self._newest}
-        self._jobs.put(None)
+        self._jobs.put((2, self._number + 1, None))
         self._thread.join(seconds)
+
+    def _interrupt(self, topic: str) -> None:
+        """Ends the query that runs for an older question of this topic."""
+        with self._switching:
+            if self._running is not None and self._running.topic == topic and self._library:
+                self._library.db.interrupt()
 
     def _void(self, job: Job) -> bool:
         return bool(job.topic) and self._newest.get(job.topic) != job.number
@@ -116,16 +130,20 @@ class Reader(QObject):
     def _run(self) -> None:
         desk = Desk(None, None, None)
         self._reopen.set()
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()[2]) is not None:
             if self._void(job):
                 continue
             if self._reopen.is_set():
                 self._reopen.clear()
                 desk = _laid_out(self._data, desk)
+            with self._switching:
+                self._running, self._library = job, desk.library
             try:
                 result, error = job.work(desk), None
             except Exception as raised:
                 result, error = None, raised
+            with self._switching:
+                self._running = None
             with contextlib.suppress(RuntimeError):  # the window is gone
                 self._done.emit(job, result, error)
         for store in (desk.library, desk.person):

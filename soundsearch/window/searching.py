@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from soundsearch.search.query import Query
 from soundsearch.search.ranking import Answer, Match
 from soundsearch.window import reading
-from soundsearch.window.bridge import Reader, Send
+from soundsearch.window.bridge import ANSWER, Reader, Send
 from soundsearch.window.results_model import key_of
 from soundsearch.window.search_bar import Asked
 from soundsearch.window.sidebar import Scope
@@ -71,14 +71,14 @@ class Searching(QObject):
         if query.browses:
             self._answered_by_sound = ()
             self._reader.ask(
-                "answer",
+                ANSWER,
                 lambda desk: reading.browse(desk, query, order),
                 lambda keys: self._show_keys(number, keys, scope),
                 lambda error: self.failed.emit(str(error)),
             )
         else:
             self._reader.ask(
-                "answer",
+                ANSWER,
                 lambda desk: reading.rank_by_name(desk, query, order, MOST),
                 lambda answer: self._show_names(number, answer),
                 lambda error: self.failed.emit(str(error)),
@@ -152,7 +152,7 @@ class Searching(QObject):
         if number != self._number:
             return
         # A name answer of the same question that is still under way would be older.
-        self._reader.drop("answer")
+        self._reader.drop(ANSWER)
         self._answered_by_sound = matches = tuple(answer.matches)
         headline = self._headline(len(matches), ORDERS[self._order])
         if answer.nothing_matches and matches:
