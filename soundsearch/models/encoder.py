@@ -190,8 +190,11 @@ def load_model(folder: Path, device: str = "auto") -> DualEncoder:
         tokenizer = CaptionTokenizer(
             (folder / "tokenizer.json").read_text(encoding="utf-8"), module.text.config.tokens, pad
         )
-    except UserError:
-        raise
+    except ImportError as error:
+        raise UserError(
+            f"A package that the model needs can't be imported ({error})",
+            "soundsearch doctor says what to install",
+        ) from error
     except Exception as error:  # safetensors and tokenizers raise plain Exceptions
         reason = str(error).strip().split("\n")[0]
         raise UserError(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from soundsearch.errors import UserError
-from soundsearch.models import devices, encoder
+from soundsearch.models import devices, encoder, passt
 from soundsearch.models.encoder import DualEncoder, build, load_model, padded_samples, save_model
 from tests.models.small import small_config, small_model, small_tokenizer
 
@@ -201,6 +202,13 @@ def test_a_broken_folder_is_told_in_one_line(folder: Path, tmp_path: Path, damag
         load_model(broken, "cpu")
     assert str(broken) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passt.passt_class.cache_clear()
+    monkeypatch.setitem(sys.modules, "hear21passt.models.passt", None)
+    with pytest.raises(UserError, match="hear21passt.*doctor"):
+        load_model(folder, "cpu")
 
 
 def test_threads_get_what_one_gets(model: DualEncoder) -> None:
