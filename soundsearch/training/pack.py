@@ -9,7 +9,7 @@ clip int32 (n,), other int32 (n,) (-1: none) and decibels float16 (n,) of the so
 import importlib.util
 import multiprocessing
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,21 @@ def read_pack(folder: Path) -> Pack:
         raise UserError(f"There is nothing packed in {folder}")
     loaded = [dict(np.load(file)) for file in files]
     return Pack(**{name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]})
+
+
+def join(packs: list[Pack], clips: list[int]) -> Pack:
+    """Packs of several lists of clips as one of the joined list. clips: how long each list is."""
+    starts = np.cumsum([0, *clips[:-1]])
+    moved = [
+        replace(
+            pack,
+            clip=pack.clip + start,
+            other=np.where(pack.other >= 0, pack.other + start, -1),
+        )
+        for pack, start in zip(packs, starts, strict=True)
+    ]
+    names = [field.name for field in fields(Pack)]
+    return Pack(**{name: np.concatenate([getattr(p, name) for p in moved]) for name in names})
 
 
 def _one_thread() -> None:
