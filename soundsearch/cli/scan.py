@@ -40,6 +40,8 @@ def scan_folders(args: argparse.Namespace, folders: list[str]) -> ScanReport:
             report = _with_bar(engine, folders)
         else:
             report = _with_lines(engine, folders)
+        for notice in engine.notices:
+            remark(notice)
         named_only = engine.model_name is None
     remark(_summary(report), args.quiet)
     if named_only:

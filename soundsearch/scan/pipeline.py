@@ -97,6 +97,10 @@ class Control:
         return not self.cancelled
 
 
+class _CancelledError(Exception):
+    """Ends a walk."""
+
+
 @dataclass
 class _Reading:
     """A file that is being read: the sum of its segments' features, and what came at its end."""
@@ -128,7 +132,15 @@ def scan(
     began = time.monotonic()
     control = control or Control()
     on_progress(Progress(0, 0, 0, 0.0, None))
-    found = plan(library, library.roots(), AUDIO_EXTENSIONS, retry=retry)
+
+    def look(seen: int) -> None:
+        if not control.wait():
+            raise _CancelledError
+
+    try:
+        found = plan(library, library.roots(), AUDIO_EXTENSIONS, retry=retry, on_found=look)
+    except _CancelledError:
+        return ScanReport(seconds=time.monotonic() - began)
     on_changes(settle(found, library))
     library.name_files(file_words)
     report = ScanReport(

@@ -34,7 +34,7 @@ class Engine:
     """One data folder, open for reading or (write=True) under its lock for scanning.
 
     model: a model's name, None for the one in use; device: auto, cpu, cuda or mps. The model
-    is loaded when it is first needed. One thread at a time; `reader` gives a second thread its
+    is loaded when it is first needed. notices: what the person should be told about opening. One thread at a time; `reader` gives a second thread its
     own engine on the same model and vectors. Raises UserError: see Library.open, catalog.find.
     """
 
@@ -52,6 +52,7 @@ class Engine:
         self._entry = beside._entry if beside else catalog.find(data, model)
         self._model = beside._model if beside else _Model(self._entry, device)
         self.library = Library.open(data, write=write, doing=doing)
+        self.notices = [self.library.notice] if self.library.notice else []
         self._names = Names(self.library.db)
         self._vectors = beside._vectors if beside else self._open_vectors(write)
         self._scored: tuple[object, np.ndarray, np.ndarray] | None = None
@@ -99,8 +100,9 @@ class Engine:
         that can't be added."""
         for folder in folders:
             self.library.add_root(os.fsencode(os.path.abspath(folder)))
-        with UserData.open(self._data) as marks:
-            return scan(
+        with UserData.open(self._data, write=True) as marks:
+            self.notices += [marks.notice] if marks.notice else []
+            report = scan(
                 self.library,
                 self._vectors,
                 self.encoder,
@@ -109,6 +111,9 @@ class Engine:
                 on_changes=marks.follow,
                 control=control,
             )
+            # What the person made is found again by path should its sound change.
+            marks.set_places(self.library.places_of(marks.places()))
+        return report
 
     def search(self, query: Query, k: int = 20, by: str = "both") -> Answer:
         """The best k sounds by "name", by "sound", or by "both"; by name without a model."""
