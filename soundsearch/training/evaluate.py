@@ -251,6 +251,6 @@ def _shown(name: str) -> str:
 
 def _scores(search: Names, text: str, ids: np.ndarray) -> np.ndarray:
     best: dict[int, float] = {}
-    for hit in search.hits(Query(words=tuple(text.split())), ids.tolist()):
+    for hit in search.hits(Query(words=tuple(text.split())), ids.tolist()).hits:
         best[hit.sound_id] = max(hit.score, best.get(hit.sound_id, 0.0))
     return np.array([best.get(int(i), 0.0) for i in ids])
