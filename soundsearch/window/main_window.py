@@ -314,6 +314,7 @@ class MainWindow(QWidget):
         self.bar.set_filters(settings.filters)
         self._show_filter_count()
         self.bar.field.setFocus()
+        self._ask_again()
         self.refresh()
 
     # Searching.
@@ -502,8 +503,10 @@ class MainWindow(QWidget):
         self.status.set_failures(overview.failed)
         if self.status.progress is None:
             self.status.show_text(f"{overview.files:,} sounds" if overview.files else "")
-        if first or self.bar.asked().browses:
-            self._ask_again(fresh=first)
+        if first:
+            return  # the first question is under way
+        if self.bar.asked().browses:
+            self._ask_again(fresh=False)
         else:
             self.searching.rest(self.bar.asked(), self.sidebar.scope(), self.settings.sort)
 
