@@ -1,66 +1,88 @@
 """Finding by name: SQLite's full text for candidates, a vocabulary in memory for what was meant.
 
 The name score is the share of the query's words that a file's texts hold, each word weighted by
-its rarity in the library, by where it stands (file name, folder, metadata, UCS category) and by
-how well it fits (the word itself, its beginning, a part of a longer word, one typo).
+its rarity in the library, by where it stands (file name, tags, folder, metadata, UCS category)
+and by how well it fits (the word itself, a form or the beginning of it, a part, one typo).
 """
 
 import json
-import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from rapidfuzz import process
-from rapidfuzz.distance import DamerauLevenshtein
 
 from soundsearch.audio.tags import split_words
-from soundsearch.search.query import Filters, Query, Range
+from soundsearch.search.filters import SHOWN_STATES, as_phrase, conditions, excluding
+from soundsearch.search.query import Query
+from soundsearch.search.vocabulary import HELD, Meaning, Vocabulary
 
 FIELDS = ("name", "folder", "meta", "ucs")
 FIELD_WEIGHTS = (1.0, 0.8, 0.7, 0.6)
-EXACT, BEGINNING, PART, TYPO = 1.0, 0.9, 0.75, 0.6
-PREFIX_FROM = 3  # letters from which the last word also stands for longer ones
-PART_FROM = 4
-TYPO_FROM = 4
-MOST_EXPANSIONS = 40  # vocabulary words that one query word may stand for, the most frequent ones
-CANDIDATES = 1000  # files that are scored; of a word in more files than that, some are left out
-SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
+TAG_WEIGHT = 0.9
+# Files whose texts are read and scored. When more hold the words, those with the most and rarest
+# words in their names are taken, among equal ones those that came into the library first.
+CANDIDATES = 1000
+GATHERED = 12_000  # files among which the candidates are chosen, those of the rarest words first
 # fmt: off
 STOP_WORDS = frozenset((
     "a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of",
     "on", "or", "some", "that", "the", "this", "to", "with",
 ))
 # fmt: on
+_Tagged = Mapping[str, frozenset[int]]
 
 
 @dataclass(frozen=True)
 class NameHit:
-    """A file that holds words of the query. score: 0…1; found: query word → where it stands."""
+    """A file and how its texts fit the query.
+
+    score: 0…1; found: (word of the file, where it stands), in the query's order; words: those of
+    the file's name, to be marked; all_found: every word of the query is there; path_length: of
+    the absolute path.
+    """
 
     file_id: int
     sound_id: int
     score: float
     found: tuple[tuple[str, str], ...]
-    words: tuple[str, ...]  # the words of the file's name that matched, to be marked
+    words: tuple[str, ...]
     all_found: bool
     path_length: int
     name: str
 
+    @property
+    def order(self) -> tuple[float, int, str, int]:
+        """The best first, then the shorter path, then the name."""
+        return -self.score, self.path_length, self.name, self.file_id
+
 
 @dataclass(frozen=True)
-class _Meant:
-    """A word of the query with the vocabulary words that it stands for, and how well they fit."""
+class NameHits:
+    """hits: the best first. complete: no file that holds a word was left out."""
 
-    word: str
-    fits: dict[str, float]
-    files: int
-    rarity: float
+    hits: tuple[NameHit, ...] = ()
+    complete: bool = True
 
-    @property
-    def match(self) -> str:
-        return " OR ".join(f'"{term}"' for term in self.fits)
+
+class _Row(NamedTuple):
+    file_id: int
+    sound_id: int
+    root_id: int
+    path_length: int
+    display_name: str
+    name: str
+    folder: str
+    meta: str
+    ucs: str
+
+
+_ROW = (
+    "SELECT f.id, f.sound_id, f.root_id, length(f.path), f.name, n.name, n.folder, n.meta, n.ucs"
+    " FROM files f JOIN names n ON n.rowid = f.id"
+    f" WHERE f.sound_id IS NOT NULL AND f.state IN {SHOWN_STATES}"
+)
 
 
 class Names:
@@ -69,39 +91,68 @@ class Names:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._version: tuple[int, int] | None = None
-        self._files = 0
-        self._counts: dict[str, int] = {}
-        self._vocabulary: list[str] = []
-        self._joined = ""
+        self._vocabulary = Vocabulary(db)
+        self._hidden = np.empty(0, np.int64)
+        self._root_lengths: dict[int, int] = {}
+        self._passing: tuple[object, np.ndarray, np.ndarray] | None = None
 
     def hits(
-        self, query: Query, chosen: Iterable[int] | None = None, limit: int = CANDIDATES
-    ) -> list[NameHit]:
-        """Files that hold words of the query and pass its filters, best first, at most `limit`.
+        self, query: Query, chosen: Iterable[int] | None = None, tagged: _Tagged | None = None
+    ) -> NameHits:
+        """Files that hold words of the query and pass its filters, at most CANDIDATES.
 
-        chosen: sound ids that tags and favourites leave, None when they filter nothing.
+        chosen: the sounds that tags and favourites leave, None when they filter nothing. tagged:
+        the sounds whose tags hold a word of the query, by word.
         """
         self._refresh()
-        meant = self._meanings(query)
-        if not meant and not query.phrases:
-            return []
-        where, values = conditions(query, chosen)
-        found = self._candidates(query, [m for m in meant if m.fits], where, values, limit)
-        hits = [_score(row, meant, query.phrases) for row in found]
-        hits.sort(key=lambda hit: (-hit.score, hit.path_length, hit.name, hit.file_id))
-        return hits
+        meanings = self._meanings(query)
+        if not meanings and not query.phrases:
+            return NameHits()
+        passing = self._passing_files(query, chosen)
+        if passing is not None and len(passing) <= CANDIDATES:
+            ids, complete = passing, True
+        else:
+            ids, complete = self._candidates(query, meanings, passing)
+        scorer = _Scorer(query, meanings, tagged or {}, self._root_lengths)
+        found = [scorer.score(row) for row in self._rows("f.id", ids)]
+        if tagged:
+            sounds = sorted(frozenset().union(*tagged.values()))[:CANDIDATES]
+            known = set(ids.tolist())
+            rows = self._rows("f.sound_id", sounds, passing)
+            found += [scorer.score(row) for row in rows if row.file_id not in known]
+        hits = [hit for hit in found if hit is not None and (hit.score or not meanings)]
+        return NameHits(tuple(sorted(hits, key=lambda hit: hit.order)), complete)
 
-    def allowed(self, query: Query, chosen: Iterable[int] | None = None) -> np.ndarray | None:
-        """The sounds that filters, phrases and exclusions leave: int64 ids, sorted; None: all."""
-        where, values = conditions(query, chosen)
-        if not where:
+    def score(
+        self,
+        query: Query,
+        sound_ids: Sequence[int],
+        chosen: Iterable[int] | None = None,
+        tagged: _Tagged | None = None,
+    ) -> list[NameHit]:
+        """How the files of these sounds fit by name, the best first, if only with score 0.
+
+        Files that don't pass filters, phrases and exclusions are left out.
+        """
+        self._refresh()
+        passing = self._passing_files(query, chosen)
+        scorer = _Scorer(query, self._meanings(query), tagged or {}, self._root_lengths)
+        found = (scorer.score(row) for row in self._rows("f.sound_id", sound_ids, passing))
+        return sorted((hit for hit in found if hit is not None), key=lambda hit: hit.order)
+
+    def passing_sounds(
+        self, query: Query, chosen: Iterable[int] | None = None, exclusions: bool = False
+    ) -> np.ndarray | None:
+        """The sounds that filters and phrases leave: int64 ids, sorted; None: all."""
+        if self._passing_files(query, chosen, exclusions) is None:
             return None
-        rows = self._db.execute(
-            "SELECT DISTINCT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
-            f" WHERE f.state IN {SHOWN_STATES}{where} ORDER BY 1",
-            values,
-        )
-        return np.array([row[0] for row in rows], np.int64)
+        assert self._passing is not None
+        return self._passing[2]
+
+    def words(self, query: Query) -> list[str]:
+        """The words of the query that tell something, as they stand in the library's texts."""
+        words = [word for text in query.words for word in split_words(text)]
+        return list(dict.fromkeys([w for w in words if w not in STOP_WORDS] or words))
 
     def browse(self, query: Query, chosen: Iterable[int] | None, limit: int) -> list[int]:
         """Sound ids in the order of their files' names."""
@@ -115,189 +166,238 @@ class Names:
         return list(dict.fromkeys(row[0] for row in rows))[:limit]
 
     def _refresh(self) -> None:
-        """Reads the vocabulary again when the database has changed."""
-        version = (
-            self._db.execute("PRAGMA data_version").fetchone()[0],
-            self._db.total_changes,
-        )
+        version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes)
+        self._vocabulary.refresh(version)
         if version == self._version:
             return
         self._version = version
-        rows = self._db.execute("SELECT term, doc FROM names_vocab").fetchall()
-        self._counts = dict(rows)
-        self._vocabulary = list(self._counts)
-        self._joined = "\n".join(["", *self._vocabulary, ""])
-        self._files = self._db.execute("SELECT count(*) FROM names").fetchone()[0]
+        self._passing = None
+        self._root_lengths = dict(self._db.execute("SELECT id, length(path) + 1 FROM roots"))
+        self._hidden = self._ids(
+            f"SELECT id FROM files WHERE state NOT IN {SHOWN_STATES} ORDER BY id"
+        )
 
-    def _meanings(self, query: Query) -> list[_Meant]:
-        words = [word for text in query.words for word in split_words(text)]
-        telling = [word for word in words if word not in STOP_WORDS] or words
-        return [self._meaning(word, last=word is words[-1]) for word in dict.fromkeys(telling)]
+    def _meanings(self, query: Query) -> list[Meaning]:
+        words = self.words(query)
+        typed = [word for text in query.words[-1:] for word in split_words(text)][-1:]
+        return [self._vocabulary.meaning(word, last=[word] == typed) for word in words]
 
-    def _meaning(self, word: str, last: bool) -> _Meant:
-        fits: dict[str, float] = {}
-        if word in self._counts:
-            fits[word] = EXACT
-        longer: dict[str, float] = {}
-        if last and len(word) >= PREFIX_FROM:
-            longer |= dict.fromkeys(self._containing("\n" + word), BEGINNING)
-        if len(word) >= PART_FROM:
-            longer = dict.fromkeys(self._containing(word), PART) | longer
-        if len(word) >= TYPO_FROM and not fits:
-            near = process.extract(
-                word,
-                self._vocabulary,
-                scorer=DamerauLevenshtein.distance,
-                score_cutoff=1,
-                limit=MOST_EXPANSIONS,
+    def _passing_files(
+        self, query: Query, chosen: Iterable[int] | None, exclusions: bool = False
+    ) -> np.ndarray | None:
+        """Ids of the files that filters and phrases leave, sorted; None: all. The last answer is
+        kept, for filters stay while words are typed."""
+        where, values = conditions(query, chosen, exclusions)
+        if not where:
+            return None
+        if self._passing is None or self._passing[0] != (where, values):
+            # Facts of sounds narrow most and have an index of their own: begin there.
+            facts = "s.seconds" in where or "s.samplerate" in where or "s.channels" in where
+            tables = (
+                "sounds s CROSS JOIN files f ON f.sound_id = s.id"
+                if facts and "f.folder" not in where and "f.name" not in where
+                else "files f JOIN sounds s ON s.id = f.sound_id"
             )
-            longer = {term: TYPO for term, _, _ in near} | longer
-        best = sorted(longer.items(), key=lambda item: (-item[1], -self._counts[item[0]], item[0]))
-        for term, fit in best[:MOST_EXPANSIONS]:
-            fits.setdefault(term, fit)
-        files = sum(self._counts[term] for term in fits)
-        # The rarity of the word itself: what it may also stand for must not make it common.
-        own = self._counts.get(word) or min(files, self._files)
-        return _Meant(word, fits, files, math.log(1.0 + (self._files + 1) / (own + 1)))
-
-    def _containing(self, part: str) -> Iterator[str]:
-        """Vocabulary words that contain `part`; a leading newline means that they begin with it."""
-        text = self._joined
-        at = text.find(part)
-        while at >= 0:
-            begin = text.rfind("\n", 0, at + 1) + 1
-            end = text.index("\n", at + 1)
-            if end > begin:
-                yield text[begin:end]
-            at = text.find(part, end)
+            rows = self._db.execute(
+                f"SELECT f.id, f.sound_id FROM {tables} WHERE 1{where}", values
+            ).fetchall()
+            table = np.array(rows, np.int64).reshape(-1, 2)
+            shown = table[~_among(table[:, 0], self._hidden)]
+            self._passing = (where, values), np.sort(shown[:, 0]), np.unique(shown[:, 1])
+        return self._passing[1]
 
     def _candidates(
+        self, query: Query, meanings: list[Meaning], passing: np.ndarray | None
+    ) -> tuple[np.ndarray, bool]:
+        """File ids that promise most, and whether they are all that hold a word."""
+        groups = sorted((m for m in meanings if m.fits), key=lambda m: m.files)
+        without = excluding(query)
+        phrases = [as_phrase(phrase) for phrase in query.phrases if split_words(phrase)]
+        if not groups:
+            asked = [(1.0, " AND ".join(phrases))] if phrases and not meanings else []
+            tiers = [asked]
+        else:
+            tiers = [_tiers(group) for group in groups]
+        if len(groups) > 1:
+            every = " AND ".join(f"({_any_of(group.fits)})" for group in groups)
+            tiers.insert(0, [(0.8 * sum(group.rarity for group in groups), every)])
+        # Nothing decides between the files of a single word: no more than are scored.
+        left = GATHERED if len(groups) > 1 else CANDIDATES
+        complete = True
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        for tier in tiers:
+            ids: list[np.ndarray] = []
+            worths: list[np.ndarray] = []
+            for worth, match in tier:
+                some, all_of_them = self._matching(match, without, passing, left)
+                left -= len(some)
+                complete = complete and all_of_them
+                ids.append(some)
+                worths.append(np.full(len(some), worth))
+            if ids:
+                # A file counts once for a word: where it fits best, which was asked for first.
+                once, first = np.unique(np.concatenate(ids), return_index=True)
+                found.append((once, np.concatenate(worths)[first]))
+        if not found:
+            return np.empty(0, np.int64), complete
+        every_id, at = np.unique(np.concatenate([ids for ids, _ in found]), return_inverse=True)
+        if len(every_id) <= CANDIDATES:
+            return every_id, complete
+        total = np.bincount(at, np.concatenate([worths for _, worths in found]))
+        return every_id[np.lexsort((every_id, -total))[:CANDIDATES]], False
+
+    def _matching(
+        self, match: str, without: str, passing: np.ndarray | None, limit: int
+    ) -> tuple[np.ndarray, bool]:
+        """At most `limit` ids of shown files that match and pass, and whether these are all."""
+        if limit <= 0:
+            return np.empty(0, np.int64), False
+        cursor = self._db.execute(
+            "SELECT rowid FROM names WHERE names MATCH ?",
+            (f"({match}) NOT ({without})" if without else match,),
+        )
+        found: list[np.ndarray] = []
+        count = 0
+        while count < limit:
+            rows = cursor.fetchmany(min(10_000, limit + 1))
+            if not rows:
+                break
+            ids = np.array(rows, np.int64)[:, 0]
+            ids = ids[~_among(ids, self._hidden)]
+            found.append(ids if passing is None else ids[_among(ids, passing)])
+            count += len(found[-1])
+        ids = np.concatenate([np.empty(0, np.int64), *found])
+        done = count <= limit and cursor.fetchone() is None
+        cursor.close()
+        return ids[:limit], done
+
+    def _rows(
+        self, column: str, ids: Iterable[int] | np.ndarray, passing: np.ndarray | None = None
+    ) -> list[_Row]:
+        rows = self._db.execute(
+            f"{_ROW} AND {column} IN (SELECT value FROM json_each(?))",
+            (json.dumps([int(i) for i in ids]),),
+        ).fetchall()
+        if passing is not None and rows:
+            passes = _among(np.array([row[0] for row in rows], np.int64), passing)
+            rows = [row for row, passed in zip(rows, passes.tolist(), strict=True) if passed]
+        return [_Row._make(row) for row in rows]
+
+    def _ids(self, sql: str) -> np.ndarray:
+        return np.array(self._db.execute(sql).fetchall(), np.int64).reshape(-1)
+
+
+class _Scorer:
+    """Scores texts against one query."""
+
+    def __init__(
         self,
         query: Query,
-        meant: list[_Meant],
-        where: str,
-        values: tuple[object, ...],
-        limit: int,
-    ) -> list[tuple[object, ...]]:
-        """Rows to score: files that hold everything first, then those with the rarest words."""
-        groups = sorted(meant, key=lambda m: m.files)
-        asked: list[str] = []
-        if len(groups) > 1:
-            asked.append(" AND ".join(f"({m.match})" for m in groups))
-        # Names are looked through before other texts, so that a cut leaves the better ones.
-        for group in groups:
-            asked += [f"name : ({group.match})", f"({group.match})"]
-        if not groups:
-            asked = [_phrase(phrase) for phrase in query.phrases[:1]]
-        rows: dict[int, tuple[object, ...]] = {}
-        for match in asked:
-            if len(rows) >= limit:
-                break
-            found = self._db.execute(
-                "SELECT f.id, f.sound_id, length(f.path), f.name,"
-                " n.name, n.folder, n.meta, n.ucs"
-                " FROM names n JOIN files f ON f.id = n.rowid JOIN sounds s ON s.id = f.sound_id"
-                f" WHERE names MATCH ? AND f.state IN {SHOWN_STATES}{where} LIMIT ?",
-                (match, *values, limit),
-            )
-            for row in found:
-                if len(rows) >= limit:
-                    break
-                rows.setdefault(row[0], row)
-        return list(rows.values())
+        meanings: list[Meaning],
+        tagged: _Tagged,
+        root_lengths: Mapping[int, int],
+    ) -> None:
+        self._meanings = meanings
+        self._total = sum(meaning.rarity for meaning in meanings)
+        self._terms: dict[str, list[tuple[int, float]]] = {}
+        for number, meaning in enumerate(meanings):
+            for term, fit in meaning.fits.items():
+                self._terms.setdefault(term, []).append((number, fit))
+        self._asked = frozenset(self._terms)
+        self._tagged = [tagged.get(meaning.word, frozenset()) for meaning in meanings]
+        self._any_tagged = any(self._tagged)
+        self._folders: dict[str, frozenset[str]] = {}
+        self._root_lengths = root_lengths
+        self._phrases = [f" {' '.join(split_words(text))} " for text in query.phrases]
+        self._phrases = [phrase for phrase in self._phrases if phrase.strip()]
+        excluded = (f" {' '.join(split_words(text))} " for text in query.excluded)
+        self._excluded = [text for text in excluded if text.strip()]
+        self._phrase_words = frozenset(word for text in self._phrases for word in text.split())
 
-
-def _score(row: tuple, meant: list[_Meant], phrases: tuple[str, ...]) -> NameHit:  # type: ignore[type-arg]
-    file_id, sound_id, path_length, name, *texts = row
-    fields = [text.split() for text in texts]
-    reached = total = 0.0
-    found: list[tuple[str, str]] = []
-    marked: list[str] = [word for phrase in phrases for word in split_words(phrase)]
-    for group in meant:
-        best, where = 0.0, ""
-        for words, field_weight, field in zip(fields, FIELD_WEIGHTS, FIELDS, strict=True):
+    def score(self, row: _Row) -> NameHit | None:
+        """None when a phrase is missing or something excluded is there."""
+        if not self._passes(row):
+            return None
+        best = [0.0] * len(self._meanings)
+        where = [("", "")] * len(self._meanings)
+        held = [False] * len(self._meanings)
+        in_name = self._asked.intersection(row.name.split())
+        for words, field, weight in (
+            (in_name, "name", 1.0),
+            (self._in_folder(row.folder), "folder", FIELD_WEIGHTS[1]),
+            (self._in(row.meta), "meta", FIELD_WEIGHTS[2]),
+            (self._in(row.ucs), "ucs", FIELD_WEIGHTS[3]),
+        ):
             for word in words:
-                fit = group.fits.get(word)
-                if fit is None:
-                    continue
-                if field == "name":
-                    marked.append(word)
-                if fit * field_weight > best:
-                    best, where = fit * field_weight, field
-        total += group.rarity
-        if best:
-            reached += group.rarity * best
-            found.append((group.word, where))
-    # A phrase is a condition: every candidate holds it.
-    score = reached / total if total else 1.0
-    return NameHit(
-        file_id=file_id,
-        sound_id=sound_id,
-        score=score,
-        found=tuple(found),
-        words=tuple(dict.fromkeys(marked)),
-        all_found=len(found) == len(meant),
-        path_length=path_length,
-        name=name,
-    )
-
-
-def _phrase(text: str) -> str:
-    return '"' + " ".join(split_words(text)) + '"'
-
-
-def conditions(query: Query, chosen: Iterable[int] | None) -> tuple[str, tuple[object, ...]]:
-    """SQL behind WHERE … for a query's filters, phrases and exclusions, on files f and sounds s."""
-    parts: list[str] = []
-    values: list[object] = []
-    for phrase in query.phrases:
-        if split_words(phrase):
-            parts.append("f.id IN (SELECT rowid FROM names WHERE names MATCH ?)")
-            values.append(_phrase(phrase))
-    for text in query.excluded:
-        if split_words(text):
-            parts.append("f.id NOT IN (SELECT rowid FROM names WHERE names MATCH ?)")
-            values.append(_phrase(text))
-    _filter_conditions(query.filters, parts, values)
-    if chosen is not None:
-        parts.append("f.sound_id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps([int(i) for i in chosen]))
-    return "".join(f" AND {part}" for part in parts), tuple(values)
-
-
-def _filter_conditions(filters: Filters, parts: list[str], values: list[object]) -> None:
-    if filters.duration is not None:
-        _range_condition("s.seconds", filters.duration, parts, values)
-    for column, wanted in (("s.samplerate", filters.rates), ("s.channels", filters.channels)):
-        if wanted:
-            parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-            values.extend(wanted)
-    if filters.formats:
-        # aif, aiff and the like: what the person types may be the ending or the container.
-        parts.append(
-            "("
-            + " OR ".join(
-                "s.container = ? OR lower(f.name) LIKE ? ESCAPE '\\'" for _ in filters.formats
-            )
-            + ")"
+                for number, fit in self._terms[word]:
+                    held[number] = held[number] or fit >= HELD
+                    value = fit * weight
+                    # Of equal ones the first by alphabet, for sets have no order.
+                    if value > best[number] or (
+                        value == best[number] and where[number] > (word, field)
+                    ):
+                        best[number], where[number] = value, (word, field)
+        if self._any_tagged:
+            for number, sounds in enumerate(self._tagged):
+                if row.sound_id in sounds:
+                    held[number] = True
+                    if best[number] < TAG_WEIGHT:
+                        best[number] = TAG_WEIGHT
+                        where[number] = (self._meanings[number].word, "tag")
+        reached = sum(
+            meaning.rarity * value for meaning, value in zip(self._meanings, best, strict=True)
         )
-        for name in filters.formats:
-            values.extend((name, f"%.{_like(name)}"))
-    if filters.folders:
-        parts.append(
-            "(" + " OR ".join("f.folder LIKE ? ESCAPE '\\'" for _ in filters.folders) + ")"
+        return NameHit(
+            file_id=row.file_id,
+            sound_id=row.sound_id,
+            # A phrase is a condition: every file that gets here holds it.
+            score=reached / self._total if self._total else float(bool(self._phrases)),
+            found=tuple(dict.fromkeys(found for found in where if found[0])),
+            words=tuple(sorted(in_name | self._phrase_words)),
+            all_found=all(held),
+            path_length=self._root_lengths.get(row.root_id, 0) + row.path_length,
+            name=row.display_name,
         )
-        values.extend(f"%{_like(folder)}%" for folder in filters.folders)
+
+    def _passes(self, row: _Row) -> bool:
+        if not (self._phrases or self._excluded):
+            return True
+        # A phrase stands in one text; no words of ours hold a line break.
+        text = f" {row.name} \n {row.folder} \n {row.meta} \n {row.ucs} "
+        return all(phrase in text for phrase in self._phrases) and not any(
+            excluded in text for excluded in self._excluded
+        )
+
+    def _in(self, text: str) -> frozenset[str]:
+        return self._asked.intersection(text.split()) if text else frozenset()
+
+    def _in_folder(self, text: str) -> frozenset[str]:
+        """Many files share a folder."""
+        found = self._folders.get(text)
+        if found is None:
+            found = self._folders[text] = self._in(text)
+        return found
 
 
-def _range_condition(column: str, wanted: Range, parts: list[str], values: list[object]) -> None:
-    if wanted.low is not None:
-        parts.append(f"{column} {'>' if wanted.open_low else '>='} ?")
-        values.append(wanted.low)
-    if wanted.high is not None:
-        parts.append(f"{column} {'<' if wanted.open_high else '<='} ?")
-        values.append(wanted.high)
+def _tiers(meaning: Meaning) -> list[tuple[float, str]]:
+    """(worth, full-text expression), the best first: in names, elsewhere, less likely words."""
+    sure = [term for term, fit in meaning.fits.items() if fit >= HELD]
+    unsure = [term for term, fit in meaning.fits.items() if fit < HELD]
+    tiers = []
+    if sure:
+        tiers.append((meaning.rarity, f"name : ({_any_of(sure)})"))
+        tiers.append((0.75 * meaning.rarity, f"{{folder meta ucs}} : ({_any_of(sure)})"))
+    if unsure:
+        tiers.append((0.4 * meaning.rarity, _any_of(unsure)))
+    return tiers
 
 
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _any_of(terms: Iterable[str]) -> str:
+    return " OR ".join(f'"{term}"' for term in terms)
+
+
+def _among(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """bool, for each value whether it stands in the sorted array `among`."""
+    if not len(among):
+        return np.zeros(len(values), bool)
+    return among[np.minimum(np.searchsorted(among, values), len(among) - 1)] == values

@@ -1,18 +1,20 @@
 """The one `rank`: by name alone at once, by name and sound when the model has answered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from soundsearch.library.catalog import Library
-from soundsearch.library.rows import FileRow
-from soundsearch.search.names import NameHit, Names
+from soundsearch.library.userdata import UserData
+from soundsearch.search import marks
+from soundsearch.search.names import NameHit, NameHits, Names
 from soundsearch.search.query import Query
 
 # combined = 1 - (1 - 0.9 name)(1 - sound): measured best among the fusions that were tried.
 NAME_WEIGHT = 0.9
 PLAYABLE = ("ok", "silent")
+_MOST_LOOKED = 10_000  # sounds, until exclusions are asked for the other way round
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class SoundScores:
     """How every sound of the library fits the query by sound.
 
     sound_ids int64 (N,), sorted; cosines float32 (N,); strengths float32 (N,) in 0…1; threshold:
-    below it nothing really matches, None while that is not known.
+    below it nothing really matches, None while that is not known; starts float32 (N,): seconds to
+    each sound's best moment, None: the beginnings.
     """
 
     sound_ids: np.ndarray
     cosines: np.ndarray
     strengths: np.ndarray
     threshold: float | None = None
+    starts: np.ndarray | None = None
 
     def of(self, sound_ids: np.ndarray) -> np.ndarray:
         """Positions of sounds in these arrays, -1 for sounds without a vector."""
@@ -88,95 +92,143 @@ def rank(
     k: int = 20,
     chosen: Iterable[int] | None = None,
     by_name: bool = True,
+    userdata: UserData | None = None,
 ) -> Answer:
     """The best k sounds.
 
-    sound: how all sounds fit by sound; without it the answer is by name. chosen: the sounds that
-    tags and favourites leave, None when they filter nothing. Deterministic: equal strengths stand
-    by length of path, then name.
+    sound: how all sounds fit by sound; without it the answer is by name. chosen: the sounds to
+    choose from, None: all. userdata: its tags are searched beside the names, and filters by tags
+    and favourites are applied. Deterministic: equal strengths stand by length of path, then name.
     """
-    chosen = None if chosen is None else list(chosen)
+    allowed = None if chosen is None else sorted(set(chosen))
+    tagged = None
+    if userdata is not None:
+        allowed = marks.chosen(query, library, userdata, allowed)
+        tagged = marks.tagged(names.words(query), library, userdata)
     if query.browses:
-        ids = names.browse(query, chosen, k)
-        return Answer(
-            tuple(_matches(library, [(i, 0.0, None, None) for i in ids])), False, len(ids)
-        )
-    best_by_name: dict[int, NameHit] = {}
-    if by_name:
-        for hit in names.hits(query, chosen):
-            best_by_name.setdefault(hit.sound_id, hit)
+        ids = names.browse(query, allowed, k)
+        return Answer(tuple(_matches(library, [_Scored(i, 0.0) for i in ids])), False, len(ids))
+    named = names.hits(query, allowed, tagged) if by_name else NameHits()
+    best: dict[int, NameHit] = {}
+    for hit in named.hits:
+        best.setdefault(hit.sound_id, hit)
     if sound is None:
-        ranked = sorted(best_by_name.values(), key=_name_order)
-        rows = [(h.sound_id, NAME_WEIGHT * h.score, h, None) for h in ranked]
+        rows = [_Scored(hit.sound_id, NAME_WEIGHT * hit.score, hit) for hit in best.values()]
         return Answer(tuple(_matches(library, rows[:k])), not rows, len(rows))
-    return _fused(library, best_by_name, sound, names.allowed(query, chosen), k)
+    heard = _Heard(query, names, sound, allowed, tagged, by_name)
+    return _fused(library, best, heard, k)
 
 
-def _name_order(hit: NameHit) -> tuple[float, int, str, int]:
-    return -hit.score, hit.path_length, hit.name, hit.file_id
+@dataclass(frozen=True)
+class _Scored:
+    """A row of the answer: strength, and what it is made of."""
+
+    sound_id: int
+    strength: float
+    hit: NameHit | None = None
+    sound: float | None = None
+    cosine: float | None = None
+    start: float = 0.0
 
 
-def _fused(
-    library: Library,
-    by_name: dict[int, NameHit],
-    sound: SoundScores,
-    allowed: np.ndarray | None,
-    k: int,
-) -> Answer:
-    positions = np.arange(len(sound.sound_ids)) if allowed is None else sound.of(allowed)
-    positions = positions[positions >= 0]
-    strengths = sound.strengths[positions]
-    # Some more than k: sounds that lie nowhere any more drop out below.
-    wanted = min(len(positions), 2 * k + 50)
-    if 0 < wanted < len(positions):
-        positions = positions[np.argpartition(-strengths, wanted - 1)[:wanted]]
-    pool = np.union1d(sound.sound_ids[positions], np.fromiter(by_name, np.int64, len(by_name)))
-    at = sound.of(pool)
-    heard = np.where(at >= 0, sound.strengths[at] if len(sound.strengths) else 0.0, 0.0)
-    named = np.array([by_name[i].score if i in by_name else 0.0 for i in pool.tolist()])
-    combined = 1.0 - (1.0 - NAME_WEIGHT * named) * (1.0 - heard)
-    places = _path_order(library, pool, combined, k)
+@dataclass(frozen=True)
+class _Heard:
+    """The sounds that pass a query, by how they sound."""
+
+    query: Query
+    names: Names
+    scores: SoundScores
+    chosen: list[int] | None
+    tagged: Mapping[str, frozenset[int]] | None
+    by_name: bool
+
+    def best(self, count: int) -> list[NameHit]:
+        """The best `count` sounds or some more, each by the file that fits best by name.
+
+        Sounds are looked at in the order of their strength until enough pass.
+        """
+        if count <= 0:
+            return []
+        allowed = self.names.passing_sounds(self.query, self.chosen)
+        positions = self._positions(allowed)
+        looked = 2 * count
+        passed: dict[int, NameHit] = {}
+        while True:
+            if looked > _MOST_LOOKED and self.query.excluded:
+                # Nearly everything is excluded: ask the other way round.
+                allowed = self.names.passing_sounds(self.query, self.chosen, exclusions=True)
+                positions, looked = self._positions(allowed), 2 * count
+            pool = self._strongest(positions, looked)
+            for hit in self.names.score(self.query, pool.tolist(), self.chosen, self.tagged):
+                passed.setdefault(hit.sound_id, hit)
+            if len(passed) >= count or looked >= len(positions):
+                return list(passed.values())
+            looked *= 4
+
+    def _positions(self, allowed: np.ndarray | None) -> np.ndarray:
+        if allowed is None:
+            return np.arange(len(self.scores.sound_ids))
+        positions = self.scores.of(allowed)
+        return positions[positions >= 0]
+
+    def _strongest(self, positions: np.ndarray, count: int) -> np.ndarray:
+        """Ids of the `count` strongest and of those that are as strong as the last of them."""
+        strengths = self.scores.strengths[positions]
+        if count < len(positions):
+            border = np.partition(strengths, len(strengths) - count)[len(strengths) - count]
+            sure = positions[strengths > border]
+            equal = positions[strengths == border][: count - len(sure)]
+            positions = np.concatenate([sure, equal])
+        return self.scores.sound_ids[positions]
+
+
+def _fused(library: Library, named: dict[int, NameHit], heard: _Heard, k: int) -> Answer:
+    """Every name candidate gets its sound score, the best by sound get their name score."""
+    # More than k: sounds that lie nowhere any more drop out below.
+    by_sound = heard.best(k + 30)
+    hits = dict(named)
+    for hit in by_sound:
+        hits.setdefault(hit.sound_id, hit)
+    scores = heard.scores
+    pool = np.fromiter(hits, np.int64, len(hits))
+    at = scores.of(pool)
+    strengths = np.zeros(len(pool))
+    strengths[at >= 0] = scores.strengths[at[at >= 0]]
+    best = max((float(strengths[i]) for i in range(len(pool))), default=0.0)
+    name_scores = np.array([hits[i].score if heard.by_name else 0.0 for i in pool.tolist()])
+    combined = 1.0 - (1.0 - NAME_WEIGHT * name_scores) * (1.0 - strengths)
     order = sorted(
-        (i for i in range(len(pool)) if int(pool[i]) in places),
-        key=lambda i: (-round(float(combined[i]), 6), places[int(pool[i])], int(pool[i])),
+        range(len(pool)),
+        key=lambda i: (-round(float(combined[i]), 6), *hits[int(pool[i])].order[1:]),
     )
-    rows: list[tuple[int, float, NameHit | None, tuple[float, float] | None]] = []
+    rows = []
     for i in order[:k]:
-        sound_id = int(pool[i])
-        score = (float(heard[i]), float(sound.cosines[at[i]])) if at[i] >= 0 else None
-        rows.append((sound_id, float(combined[i]), by_name.get(sound_id), score))
-    all_words = any(hit.all_found for hit in by_name.values())
-    best = float(strengths.max()) if len(strengths) else 0.0
-    nothing = sound.threshold is not None and best < sound.threshold and not all_words
+        hit = hits[int(pool[i])]
+        row = int(at[i])
+        rows.append(
+            _Scored(
+                sound_id=hit.sound_id,
+                strength=float(combined[i]),
+                hit=hit if hit.score and heard.by_name else None,
+                sound=float(strengths[i]) if row >= 0 else None,
+                cosine=float(scores.cosines[row]) if row >= 0 else None,
+                start=float(scores.starts[row]) if row >= 0 and scores.starts is not None else 0.0,
+            )
+        )
+    all_words = heard.by_name and any(hit.all_found for hit in hits.values())
+    nothing = scores.threshold is not None and best < scores.threshold and not all_words
     return Answer(tuple(_matches(library, rows)), nothing, len(order))
 
 
-def _path_order(
-    library: Library, pool: np.ndarray, combined: np.ndarray, k: int
-) -> dict[int, tuple[int, str]]:
-    """(length of path, name) of the sounds that can be among the first k; others are left out."""
-    if len(pool) > 4 * k:
-        border = np.partition(combined, len(pool) - 3 * k)[len(pool) - 3 * k]
-        pool = pool[combined >= border]
-    found = library.places(pool.tolist())
-    return {i: (len(rows[0].place), rows[0].name) for i, rows in found.items() if _shown(rows)}
-
-
-def _shown(rows: list[FileRow]) -> bool:
-    return any(row.state not in ("missing", "failed") for row in rows)
-
-
-def _matches(
-    library: Library,
-    rows: list[tuple[int, float, NameHit | None, tuple[float, float] | None]],
-) -> Iterable[Match]:
-    places = library.places([row[0] for row in rows])
-    for sound_id, strength, hit, heard in rows:
-        here = [p for p in places.get(sound_id, []) if p.state not in ("missing", "failed")]
+def _matches(library: Library, rows: list[_Scored]) -> Iterable[Match]:
+    places = library.places([row.sound_id for row in rows])
+    for row in rows:
+        here = [p for p in places.get(row.sound_id, []) if p.state not in ("missing", "failed")]
         if not here:
             continue
         # The place whose name matched, when it can be played as well as the best one.
         best = here[0]
+        hit = row.hit
         if hit is not None:
             named = next((p for p in here if p.id == hit.file_id), best)
             if (named.state in PLAYABLE) >= (best.state in PLAYABLE):
@@ -186,15 +238,15 @@ def _matches(
             path=best.place,
             name=best.name,
             folder=best.folder,
-            sound_id=sound_id,
+            sound_id=row.sound_id,
             file_id=best.id,
             identity=best.identity,
-            strength=strength,
-            sound=heard[0] if heard else None,
+            strength=row.strength,
+            sound=row.sound,
             name_score=hit.score if hit else None,
-            cosine=heard[1] if heard else None,
-            why=_why(hit, heard),
-            start=0.0,
+            cosine=row.cosine,
+            why=_why(row),
+            start=row.start,
             duration=best.seconds or 0.0,
             samplerate=best.samplerate or 0,
             channels=best.channels or 0,
@@ -209,17 +261,23 @@ def _matches(
         )
 
 
-_WHERE = {"name": "name", "folder": "folder", "meta": "text in the file", "ucs": "UCS category"}
+_WHERE = {
+    "name": "name",
+    "tag": "tag",
+    "folder": "folder",
+    "meta": "text in the file",
+    "ucs": "UCS category",
+}
 
 
-def _why(hit: NameHit | None, heard: tuple[float, float] | None) -> str:
+def _why(row: _Scored) -> str:
     """ "name: kick, drum · folder: loops · sound 83%"."""
     parts = []
-    if hit is not None:
+    if row.hit is not None:
         for field, label in _WHERE.items():
-            words = [word for word, where in hit.found if where == field]
+            words = [word for word, where in row.hit.found if where == field]
             if words:
                 parts.append(f"{label}: {', '.join(words)}")
-    if heard is not None:
-        parts.append(f"sound {100 * heard[0]:.0f}%")
+    if row.sound is not None:
+        parts.append(f"sound {100 * row.sound:.0f}%")
     return " · ".join(parts)

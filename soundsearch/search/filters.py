@@ -1,0 +1,74 @@
+"""A query's filters, phrases and exclusions as conditions of SQL."""
+
+import json
+from collections.abc import Iterable
+
+from soundsearch.audio.tags import split_words
+from soundsearch.search.query import Filters, Query, Range
+
+SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
+
+
+def conditions(
+    query: Query, chosen: Iterable[int] | None, exclusions: bool = True
+) -> tuple[str, tuple[object, ...]]:
+    """SQL behind WHERE … for a query's filters, phrases and exclusions, on files f and sounds s.
+
+    chosen: the sounds that tags and favourites leave, None: all. exclusions=False leaves those out.
+    """
+    parts: list[str] = []
+    values: list[object] = []
+    for phrase in query.phrases:
+        if split_words(phrase):
+            parts.append("f.id IN (SELECT rowid FROM names WHERE names MATCH ?)")
+            values.append(as_phrase(phrase))
+    if exclusions and (text := excluding(query)):
+        parts.append("f.id NOT IN (SELECT rowid FROM names WHERE names MATCH ?)")
+        values.append(text)
+    _filter_conditions(query.filters, parts, values)
+    if chosen is not None:
+        parts.append("f.sound_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps([int(i) for i in chosen]))
+    return "".join(f" AND {part}" for part in parts), tuple(values)
+
+
+def as_phrase(text: str) -> str:
+    """A full-text expression for words that stand side by side in this order."""
+    return '"' + " ".join(split_words(text)) + '"'
+
+
+def excluding(query: Query) -> str:
+    """A full-text expression for what must not stand in the texts; "" when nothing is excluded."""
+    return " OR ".join(as_phrase(text) for text in query.excluded if split_words(text))
+
+
+def _filter_conditions(filters: Filters, parts: list[str], values: list[object]) -> None:
+    if filters.duration is not None:
+        _range_condition("s.seconds", filters.duration, parts, values)
+    for column, wanted in (("s.samplerate", filters.rates), ("s.channels", filters.channels)):
+        if wanted:
+            parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+            values.extend(wanted)
+    if filters.formats:
+        # aif, aiff and the like: what the person types may be the ending or the container.
+        either = "s.container = ? OR f.name LIKE ? ESCAPE '\\'"
+        parts.append("(" + " OR ".join([either] * len(filters.formats)) + ")")
+        for name in filters.formats:
+            values.extend((name, f"%.{_like(name)}"))
+    if filters.folders:
+        within = "f.folder LIKE ? ESCAPE '\\'"
+        parts.append("(" + " OR ".join([within] * len(filters.folders)) + ")")
+        values.extend(f"%{_like(folder)}%" for folder in filters.folders)
+
+
+def _range_condition(column: str, wanted: Range, parts: list[str], values: list[object]) -> None:
+    if wanted.low is not None:
+        parts.append(f"{column} {'>' if wanted.open_low else '>='} ?")
+        values.append(wanted.low)
+    if wanted.high is not None:
+        parts.append(f"{column} {'<' if wanted.open_high else '<='} ?")
+        values.append(wanted.high)
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
