@@ -23,8 +23,8 @@ FIELD_WEIGHTS = (1.0, 0.8, 0.7, 0.6)
 TAG_WEIGHT = 0.9
 # Files whose texts are read and scored. When more hold the words, those with the most and rarest
 # words in their names are taken, among equal ones those that came into the library first.
-CANDIDATES = 1000
-GATHERED = 12_000  # files among which the candidates are chosen, those of the rarest words first
+CANDIDATES = 600
+GATHERED = 8_000  # files among which the candidates are chosen, those of the rarest words first
 # fmt: off
 STOP_WORDS = frozenset((
     "a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of",
@@ -32,10 +32,11 @@ STOP_WORDS = frozenset((
 ))
 # fmt: on
 _Tagged = Mapping[str, frozenset[int]]
+_WordsOfFile = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]
+_Fit = tuple[float, tuple[tuple[str, str], ...], tuple[str, ...], bool]
 
 
-@dataclass(frozen=True)
-class NameHit:
+class NameHit(NamedTuple):
     """A file and how its texts fit the query.
 
     score: 0…1; found: (word of the file, where it stands), in the query's order; words: those of
@@ -305,8 +306,10 @@ class _Scorer:
                 self._terms.setdefault(term, []).append((number, fit))
         self._asked = frozenset(self._terms)
         self._tagged = [tagged.get(meaning.word, frozenset()) for meaning in meanings]
-        self._any_tagged = any(self._tagged)
+        self._any_tagged = frozenset[int]().union(*self._tagged)
+        # Many files share a folder, and most hold the same few words of the query.
         self._folders: dict[str, frozenset[str]] = {}
+        self._known: dict[_WordsOfFile, _Fit] = {}
         self._root_lengths = root_lengths
         self._phrases = [f" {' '.join(split_words(text))} " for text in query.phrases]
         self._phrases = [phrase for phrase in self._phrases if phrase.strip()]
@@ -316,52 +319,56 @@ class _Scorer:
 
     def score(self, row: _Row) -> NameHit | None:
         """None when a phrase is missing or something excluded is there."""
-        if not self._passes(row):
+        if (self._phrases or self._excluded) and not self._passes(row):
             return None
+        words = (
+            self._asked.intersection(row.name.split()),
+            self._in_folder(row.folder),
+            self._in(row.meta),
+            self._in(row.ucs),
+        )
+        tagged = row.sound_id in self._any_tagged
+        fit = None if tagged else self._known.get(words)
+        if fit is None:
+            fit = self._fit(words, row.sound_id if tagged else None)
+            if not tagged:
+                self._known[words] = fit
+        return NameHit(
+            row.file_id,
+            row.sound_id,
+            *fit,
+            self._root_lengths.get(row.root_id, 0) + row.path_length,
+            row.display_name,
+        )
+
+    def _fit(self, words: _WordsOfFile, tagged: int | None) -> _Fit:
+        """Of files that hold these words in their texts, and of a sound that has tags."""
         best = [0.0] * len(self._meanings)
         where = [("", "")] * len(self._meanings)
         held = [False] * len(self._meanings)
-        in_name = self._asked.intersection(row.name.split())
-        for words, field, weight in (
-            (in_name, "name", 1.0),
-            (self._in_folder(row.folder), "folder", FIELD_WEIGHTS[1]),
-            (self._in(row.meta), "meta", FIELD_WEIGHTS[2]),
-            (self._in(row.ucs), "ucs", FIELD_WEIGHTS[3]),
-        ):
-            for word in words:
+        for found, field, weight in zip(words, FIELDS, FIELD_WEIGHTS, strict=True):
+            for word in sorted(found):  # sets have no order: of equal ones the first
                 for number, fit in self._terms[word]:
                     held[number] = held[number] or fit >= HELD
-                    value = fit * weight
-                    # Of equal ones the first by alphabet, for sets have no order.
-                    if value > best[number] or (
-                        value == best[number] and where[number] > (word, field)
-                    ):
-                        best[number], where[number] = value, (word, field)
-        if self._any_tagged:
-            for number, sounds in enumerate(self._tagged):
-                if row.sound_id in sounds:
-                    held[number] = True
-                    if best[number] < TAG_WEIGHT:
-                        best[number] = TAG_WEIGHT
-                        where[number] = (self._meanings[number].word, "tag")
+                    if fit * weight > best[number]:
+                        best[number], where[number] = fit * weight, (word, field)
+        for number, sounds in enumerate(self._tagged):
+            if tagged in sounds:
+                held[number] = True
+                if best[number] < TAG_WEIGHT:
+                    best[number], where[number] = TAG_WEIGHT, (self._meanings[number].word, "tag")
         reached = sum(
             meaning.rarity * value for meaning, value in zip(self._meanings, best, strict=True)
         )
-        return NameHit(
-            file_id=row.file_id,
-            sound_id=row.sound_id,
+        return (
             # A phrase is a condition: every file that gets here holds it.
-            score=reached / self._total if self._total else float(bool(self._phrases)),
-            found=tuple(dict.fromkeys(found for found in where if found[0])),
-            words=tuple(sorted(in_name | self._phrase_words)),
-            all_found=all(held),
-            path_length=self._root_lengths.get(row.root_id, 0) + row.path_length,
-            name=row.display_name,
+            reached / self._total if self._total else float(bool(self._phrases)),
+            tuple(dict.fromkeys(found for found in where if found[0])),
+            tuple(sorted(words[0] | self._phrase_words)),
+            all(held),
         )
 
     def _passes(self, row: _Row) -> bool:
-        if not (self._phrases or self._excluded):
-            return True
         # A phrase stands in one text; no words of ours hold a line break.
         text = f" {row.name} \n {row.folder} \n {row.meta} \n {row.ucs} "
         return all(phrase in text for phrase in self._phrases) and not any(
@@ -372,7 +379,6 @@ class _Scorer:
         return self._asked.intersection(text.split()) if text else frozenset()
 
     def _in_folder(self, text: str) -> frozenset[str]:
-        """Many files share a folder."""
         found = self._folders.get(text)
         if found is None:
             found = self._folders[text] = self._in(text)

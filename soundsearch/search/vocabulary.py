@@ -112,16 +112,17 @@ class Vocabulary:
 
     def _near(self, word: str) -> list[str]:
         """Words that one letter more, less, another or two in changed order make of it."""
-        found: list[tuple[str, float, int]] = []
+        found: list[str] = []
         for length in range(len(word) - 1, len(word) + 2):
-            found += process.extract(
+            near = process.extract(
                 word,
                 self._by_length.get(length, []),
                 scorer=DamerauLevenshtein.distance,
                 score_cutoff=1,
                 limit=MOST_MEANINGS,
             )
-        return [term for term, _, _ in found]
+            found += [term for term, _, _ in near]
+        return found
 
 
 def _forms(word: str) -> set[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import distributed, nn
 
 from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
 from soundsearch.training.losses import cosine_loss, label_positives, nt_xent, tag_loss
@@ -79,6 +79,7 @@ class Learner(nn.Module):
         self.label_dim = settings.label_dim
         self.audio_projection = nn.Linear(self.audio.dim, self.dim)
         self.text_label = nn.Linear(known.shape[0], settings.label_dim, bias=False)
+        self.known: torch.Tensor
         self.register_buffer("known", torch.from_numpy(known.astype(np.float32)))
         self.tags = nn.Linear(self.audio.dim, 527)
         nn.init.constant_(self.tags.bias, -6.0)  # most tags are absent from most sounds
@@ -96,7 +97,11 @@ class Learner(nn.Module):
 
 
 class Run:
-    """A run in a folder: log.csv, last.pt (to go on from), best.pt (by validation)."""
+    """A run in a folder: log.csv, last.pt (to go on from), best.pt (by validation).
+
+    Where `torch.distributed` is set up, each process takes batches of its own, gradients are
+    averaged and the first process writes: on busy cores single threads wait less for each other.
+    """
 
     def __init__(self, folder: Path, settings: Settings, corpus: Corpus) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +115,11 @@ class Run:
         )
         self.scaler = torch.amp.GradScaler(self.device, enabled=settings.precision == "float16")
         self.step, self.seconds, self.best = 0, 0.0, -1.0
-        self.steps_an_epoch = len(corpus.pack) // settings.batch
+        self._board: Any = None  # False: not installed
+        together = distributed.is_available() and distributed.is_initialized()
+        self.rank = distributed.get_rank() if together else 0
+        self.processes = distributed.get_world_size() if together else 1
+        self.steps_an_epoch = len(corpus.pack) // (settings.batch * self.processes)
         if not self.steps_an_epoch:
             raise ValueError("the pack is smaller than a batch")
         if (folder / "last.pt").exists():
@@ -139,9 +148,9 @@ class Run:
         while self.done < 1.0 and (stop_after is None or self.step < stop_after):
             recent.append(self._one_step())
             self.step += 1
-            self.seconds = before + time.monotonic() - began
+            self.seconds = self._shared(before + time.monotonic() - began)
             last = self.done >= 1.0
-            if self.step % self.settings.checkpoint_every == 0 or last:
+            if (self.step % self.settings.checkpoint_every == 0 or last) and self.rank == 0:
                 means = {key: float(np.mean([r[key] for r in recent])) for key in recent[0]}
                 row = {"step": self.step, "seconds": round(self.seconds, 1), **means}
                 if validate and (last or self._epoch_ends()):
@@ -150,6 +159,24 @@ class Run:
                 report("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
                 recent = []
                 self._save("last.pt")
+
+    def _shared(self, seconds: float) -> float:
+        """The first process's clock, so that all end together."""
+        if self.processes == 1:
+            return seconds
+        clock = torch.tensor([seconds], dtype=torch.float64)
+        distributed.broadcast(clock, 0)
+        return float(clock)
+
+    def _average_gradients(self) -> None:
+        if self.processes > 1:
+            owned = [p.grad for p in self.learner.parameters() if p.grad is not None]
+            flat = torch.cat([gradient.ravel() for gradient in owned])
+            distributed.all_reduce(flat)
+            flat /= self.processes
+            sizes = [gradient.numel() for gradient in owned]
+            for gradient, part in zip(owned, flat.split(sizes), strict=True):
+                gradient.copy_(part.view_as(gradient))
 
     def _epoch_ends(self) -> bool:
         every = self.settings.checkpoint_every
@@ -165,7 +192,7 @@ class Run:
 
     def _one_step(self) -> dict[str, float]:
         settings, learner = self.settings, self.learner.train()
-        random = np.random.default_rng([settings.seed, self.step])
+        random = np.random.default_rng([settings.seed, self.step, self.rank])
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate_share(self.done, settings.warmup)
         batch = self._batch(random)
@@ -195,6 +222,7 @@ class Run:
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
+        self._average_gradients()
         nn.utils.clip_grad_norm_(learner.parameters(), 2.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -204,7 +232,8 @@ class Run:
         pack, size = self.corpus.pack, self.settings.batch
         epoch, place = divmod(self.step, self.steps_an_epoch)
         order = np.random.default_rng([self.settings.seed, 1 << 20, epoch]).permutation(len(pack))
-        rows = np.sort(order[place * size : (place + 1) * size])
+        first = (place * self.processes + self.rank) * size
+        rows = np.sort(order[first : first + size])
         logits = torch.from_numpy(pack.logits[rows].astype(np.float32))
         batch = {
             "mel": torch.from_numpy(spoil(pack.mel[rows].astype(np.float32), random))[:, None],
@@ -258,6 +287,19 @@ class Run:
             if not file.tell():
                 writer.writeheader()
             writer.writerow(row)
+        if self._board is None:
+            self._board = _tensorboard(self.folder)
+        if self._board:
+            for name in row.keys() - {"step"}:
+                self._board.add_scalar(name, row[name], int(row["step"]))
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return False
+    return SummaryWriter(str(folder))
 
 
 def rate_share(done: float, warmup: float) -> float:

@@ -69,6 +69,7 @@ class Recipe:
     queries: Path
     synthesised: int = 0  # seeds of our own synthesised sounds that join
     text_minutes: float = 9.0
+    processes: int = 1  # that train the audio side together, a thread each
     packing: dict[str, Any] = field(default_factory=dict)
     text: Distillation = Distillation()
     train: Settings = Settings()
@@ -100,7 +101,7 @@ def read_recipe(file: Path) -> Recipe:
         train = given.pop("train", {})
         if "widths" in train:
             train["widths"] = tuple(train["widths"])
-        paths = {name: Path(given.pop(name)) for name in PATHS}
+        paths: dict[str, Any] = {name: Path(given.pop(name)) for name in PATHS}
         return Recipe(
             **paths,
             packing=given.pop("pack", {}),
@@ -137,24 +138,49 @@ def train_starter(recipe: Recipe, report: Report) -> Path:
     pack(learn, Packing(recipe.work / "learn", recipe.teacher, **recipe.packing))
     pack(made, Packing(recipe.work / "made", recipe.teacher, **recipe.packing))
     tokenizer, student = learn_texts(recipe, texts, report)
+    if recipe.processes > 1:
+        torch.multiprocessing.spawn(_learn_together, (recipe,), recipe.processes)
+    run = learn_audio(recipe, report)
     rows = _rows_of([*clips, *made], [*learn, *made])
-    learnt = Corpus(
-        read_packs(recipe.work, len(learn), len(made)),
-        texts.vectors[texts.captions[rows]],
-        texts.known,
-        texts.vectors[texts.classes],
-    )
-    held_captions = texts.vectors[texts.captions[_rows_of(clips, held)]]
-    validate = _validation(read_pack(recipe.work / "held"), held_captions, held)
-    run = Run(recipe.work / "run", recipe.train, learnt)
-    run.train(validate, report)
     best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
     run.learner.load_state_dict(best["learner"])
     model, config = assemble(recipe, run.learner, student, tokenizer)
-    tune_text(model, run.learner, learnt, texts, texts.captions[rows], tokenizer, recipe, report)
+    tune_text(
+        model, run.learner, run.corpus, texts, texts.captions[rows], tokenizer, recipe, report
+    )
     save_model(recipe.out, model, config, tokenizer)
     complete(recipe, [*learn, *made], held, everything, _record(recipe, run, best), report)
     return recipe.out
+
+
+def learn_audio(recipe: Recipe, report: Report) -> Run:
+    """The audio side, over what is packed by now; goes on where it was stopped."""
+    clips = training_clips(read_clips(recipe.clips))
+    learn, held = hold_out(clips)
+    made = synthesised_clips(recipe)
+    texts = prepare_texts(recipe, [*clips, *made], report)
+    learnt = Corpus(
+        read_packs(recipe.work, len(learn), len(made)),
+        texts.vectors[texts.captions[_rows_of([*clips, *made], [*learn, *made])]],
+        texts.known,
+        texts.vectors[texts.classes],
+    )
+    report(f"{len(learnt.pack)} versions of {len(np.unique(learnt.pack.clip))} clips")
+    held_captions = texts.vectors[texts.captions[_rows_of(clips, held)]]
+    run = Run(recipe.work / "run", recipe.train, learnt)
+    run.train(_validation(read_pack(recipe.work / "held"), held_captions, held), report)
+    return run
+
+
+def _learn_together(rank: int, recipe: Recipe) -> None:
+    torch.set_num_threads(1)
+    meeting = (recipe.work / f"meeting-{os.getppid()}").absolute()
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=recipe.processes
+    )
+    with open(recipe.work / "audio.log", "a", encoding="utf-8") as lines:
+        learn_audio(recipe, lambda line: print(line, file=lines, flush=True))
+    torch.distributed.destroy_process_group()
 
 
 def synthesised_clips(recipe: Recipe) -> list[Clip]:

@@ -154,5 +154,7 @@ class Audition(QObject):
     def _fail(self, message: str, of_the_file: bool = True) -> None:
         self._quiet()
         self._panel.show_trouble(message)
-        match = self._match
-        self.trouble.emit(key_of(match) if match is not None and of_the_file else None, message)
+        if not of_the_file:
+            self.output.emit("", message)
+        elif self._match is not None:
+            self.trouble.emit(key_of(self._match), message)

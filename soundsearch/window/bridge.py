@@ -29,6 +29,7 @@ class Client(Protocol):
 
 
 ANSWER = "answer"  # the topic of what the person waits for
+OVERVIEW = "overview"  # the topic of what may come a little later
 
 Send = Callable[[Any], None]
 
@@ -71,7 +72,7 @@ class Reader(QObject):
     `ask` runs work there; the result comes back on the owner's thread by `on_result` or
     `on_error`, exactly one of them. A newer question of the same topic makes an older one void:
     it isn't started, is interrupted, or its result is dropped. Topic "" is never void. What the
-    person waits for (ANSWER) goes before everything that has not begun.
+    person waits for (ANSWER) goes before everything that has not begun, the OVERVIEW after it.
     """
 
     _done = Signal(object, object, object)
@@ -102,7 +103,8 @@ class Reader(QObject):
             self._newest[topic] = self._number
             self._interrupt(topic)
         job = Job(topic, self._number, work, on_result, on_error or _log_error)
-        self._jobs.put((0 if topic == ANSWER else 1, self._number, job))
+        priority = {ANSWER: 0, OVERVIEW: 2}.get(topic, 1)
+        self._jobs.put((priority, self._number, job))
 
     def drop(self, topic: str) -> None:
         """Makes what is asked under a topic void."""
@@ -115,7 +117,7 @@ class Reader(QObject):
 
     def close(self, seconds: float = 1.0) -> None:
         self._newest = {topic: self._number + 1 for topic in self._newest}
-        self._jobs.put((2, self._number + 1, None))
+        self._jobs.put((3, self._number + 1, None))
         self._thread.join(seconds)
 
     def _interrupt(self, topic: str) -> None:

@@ -38,7 +38,7 @@ from soundsearch.search.ranking import Match
 from soundsearch.settings import Settings, save_settings
 from soundsearch.window import palette, reading
 from soundsearch.window.audition import Audition
-from soundsearch.window.bridge import Client, Reader
+from soundsearch.window.bridge import OVERVIEW, Client, Reader
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
 from soundsearch.window.pages import Notice, ShortcutSheet, WelcomePage
@@ -59,6 +59,7 @@ _log = logging.getLogger(__name__)
 NARROW = 640  # below this width the panel at the left is away
 LOW = 480  # below this height the strip at the bottom is small
 SMALL_STRIP = 56
+WHILE_INDEXING = "Sounds appear here as they are indexed."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
 
 
@@ -264,7 +265,7 @@ class MainWindow(QWidget):
         self.across.splitterMoved.connect(self._splitters_moved)
         self.down.splitterMoved.connect(self._splitters_moved)
         hints = QGuiApplication.styleHints()
-        hints.colorSchemeChanged.connect(lambda scheme: self.show_theme())
+        hints.colorSchemeChanged.connect(self.show_theme)
 
     def _add_actions(self) -> None:
         standard = QKeySequence.StandardKey
@@ -361,7 +362,8 @@ class MainWindow(QWidget):
         self.view.go_to_place(None if shown.new and not self._looked else place)
         self._show_groups()
         self.count.setText(shown.headline)
-        self.view.set_empty_text(shown.empty_text)
+        indexing = self.status.progress is not None and shown.keys is not None
+        self.view.set_empty_text(WHILE_INDEXING if indexing else shown.empty_text)
 
     def _select_again(self, current: int | None, selected: Sequence[int | None]) -> None:
         """The selection stays with the sounds, wherever their rows are now."""
@@ -405,7 +407,6 @@ class MainWindow(QWidget):
 
     def _trouble(self, key: int | None, message: str) -> None:
         if key is None:
-            self.status.show_output("", message)
             self.notice.tell(message)
             return
         self.view.row_delegate.troubles[key] = message
@@ -490,7 +491,7 @@ class MainWindow(QWidget):
 
     def refresh(self) -> None:
         """Reads folders and counts, and shows the list again if nothing is being searched."""
-        self.parts.reader.ask("overview", reading.overview, self._show_overview)
+        self.parts.reader.ask(OVERVIEW, reading.overview, self._show_overview)
 
     def _show_overview(self, overview: reading.Overview) -> None:
         first = self._has_folders is None
@@ -514,7 +515,7 @@ class MainWindow(QWidget):
         self.pages.setCurrentIndex(0)
         self._adapt()
         self.status.show_text(sentence)
-        self.view.set_empty_text("Sounds appear here as they are indexed.")
+        self.view.set_empty_text(WHILE_INDEXING)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.source() is None and _local_paths(event):
@@ -697,6 +698,7 @@ class MainWindow(QWidget):
         assert isinstance(application, QApplication)
         return palette.choose_theme(self.settings.theme, application)
 
+    @Slot()
     def show_theme(self) -> None:
         """Colours everything anew: at the start, and when the system or the person changes them."""
         application = QApplication.instance()

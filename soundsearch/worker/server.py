@@ -75,9 +75,9 @@ class _Server:
             threading.Thread(target=self._search_loop, name="search", daemon=True),
             threading.Thread(target=self._work_loop, name="scan", daemon=True),
         ]
+        self._report(Ready())
         for thread in threads:
             thread.start()
-        self._report(Ready())
         with contextlib.suppress(EOFError, OSError):
             while not isinstance(request := self._pipe.recv(), Shutdown):
                 self._take(request)

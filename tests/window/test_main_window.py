@@ -164,6 +164,18 @@ def test_a_sound_that_cannot_be_played_says_why(open_window, qtbot) -> None:
     assert len(one.player.played) == number + 1
 
 
+def test_without_an_output_the_row_is_not_to_blame(open_window, qtbot) -> None:
+    one = open_window()
+    qtbot.waitUntil(lambda: len(one.names()) == len(ODD_NAMES))
+    one.window.view.go_to(2)
+    number = len(one.player.played)
+    one.window.take_player_report(
+        player_messages.Failed(number, "No audio output was found", "output")
+    )
+    assert one.window.view.row_delegate.troubles == {}
+    assert one.window.status.output.text() == "no sound output"
+
+
 def test_space_plays_and_stops_in_the_list_and_types_in_the_field(open_window, qtbot) -> None:
     one = open_window()
     qtbot.waitUntil(lambda: len(one.names()) == len(ODD_NAMES))
