@@ -1,0 +1,148 @@
+"""The recipe from end to end, small: from tables of clips to a model folder that is loaded."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soundsearch.cli.main import run
+from soundsearch.demo import synth
+from soundsearch.errors import UserError
+from soundsearch.models.encoder import load_model
+from soundsearch.search.calibration import Calibration
+from soundsearch.training import starter
+from soundsearch.training.data import read_clips
+from soundsearch.training.starter import read_recipe
+from tests.training.sounds import render, write_clips
+
+LABELS = ("kick drum", "snare drum", "dog barking", "rain", "church bell", "wind")
+
+TAGGER = """
+import torch
+
+class Teacher:
+    def __call__(self, wave):
+        wave = torch.as_tensor(wave)
+        bands = torch.fft.rfft(wave).abs()[:, : 384 * 20].reshape(len(wave), 384, 20).mean(2)
+        return torch.cat([bands[:, :264], bands[:, :263]], 1).log1p() - 4, bands
+"""
+
+
+def sentence_vectors(texts: list[str], **_: object) -> np.ndarray:
+    """A sentence's vector is the sum of its words', each drawn by its own seed."""
+    rows = np.zeros((len(texts), 384), np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        for word in text.split():
+            seed = int(hashlib.sha256(word.encode()).hexdigest()[:8], 16)
+            row += np.random.default_rng(seed).normal(size=384)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+def config(folder: Path) -> Path:
+    """All that a recipe names, small, and the recipe itself."""
+    labels = [(label, f"source {i} {label[0]}") for i in range(30) for label in LABELS]
+    table = write_clips(folder, labels)
+    lines = table.read_text().splitlines()
+    # The last sources are measured on.
+    lines[-24:] = [line.replace(",train,", ",dev,", 1) for line in lines[-24:]]
+    table.write_text("\n".join(lines) + "\n")
+    dev = [clip for clip in read_clips(table) if clip.split == "dev"]
+    with open(folder / "queries.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("query", "set", "kind", "relevant"))
+        for label in LABELS:
+            right = ";".join(clip.path for clip in dev if clip.label == label)
+            writer.writerow((label, "all", "class name", right))
+    texts = folder / "text"
+    texts.mkdir()
+    names = [{"index": i, "display_name": f"class {i}"} for i in range(527)]
+    with open(texts / "audioset_classes.csv", "w", newline="") as file:
+        written = csv.DictWriter(file, ("index", "display_name"))
+        written.writeheader()
+        written.writerows(names)
+    entry = {"name": "Dog", "description": "Sounds of a dog. More."}
+    (texts / "audioset_ontology.json").write_text(json.dumps([entry]))
+    (texts / "ucs.json").write_text("[]")
+    wordnet = folder / "wordnet"
+    wordnet.mkdir()
+    (wordnet / "cntlist.rev").write_text("thunder%1:11:00:: 1 5\n")
+    for part in ("noun", "verb", "adj"):
+        (wordnet / f"data.{part}").write_text("")
+    (folder / "teacher").mkdir()
+    (folder / "teacher" / "teacher.py").write_text(TAGGER)
+    recipe = folder / "small.toml"
+    recipe.write_text(f"""
+        name = "small"
+        work = "{folder}/work"
+        out = "{folder}/small"
+        clips = "{table}"
+        queries = "{folder}/queries.csv"
+        texts = "{texts}"
+        teacher = "{folder}/teacher"
+        wordnet = "{wordnet}"
+        synthesised = 1
+        processes = 1
+        [pack]
+        versions = 2
+        processes = 1
+        [text]
+        vocabulary = 300
+        hidden = 32
+        layers = 1
+        heads = 2
+        inner = 32
+        epochs = 12
+        [train]
+        epochs = 14
+        minutes = 0.0
+        batch = 32
+        widths = [8, 16, 16, 32]
+        checkpoint_every = 10
+        [tune]
+        steps = 120
+        learning_rate = 2e-3
+        batch = 32
+    """)
+    return recipe
+
+
+def test_from_sounds_to_a_model_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(starter, "sentence_vectors", sentence_vectors)
+    monkeypatch.setattr(synth, "names", lambda: ["Drums/Kick Drum Deep.wav", "Drums/Rimshot.wav"])
+    recipe = config(tmp_path)
+    assert run(["train", str(recipe), "--quiet"]) == 0
+    folder = tmp_path / "small"
+    assert str(folder) in capsys.readouterr().out
+    encoder = load_model(folder, "cpu")
+    texts = encoder.embed_text(list(LABELS))
+    np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
+    sounds, _ = encoder.embed_audio([render(label, 999) for label in LABELS])
+    right = np.diag(texts @ sounds.T)
+    others = (texts @ sounds.T)[~np.eye(len(LABELS), dtype=bool)]
+    assert right.mean() > others.mean() + 0.05
+    calibration = Calibration.load(folder, encoder.dim)
+    assert calibration.threshold is not None
+    card = (folder / "README.md").read_text()
+    for text in ("CC-BY-SA-4.0", "somewhere/source", "Results"):
+        assert text in card
+    # Everything is there: the second run only exports again, and comes to the same model.
+    first = (folder / "weights.safetensors").read_bytes()
+    assert run(["train", str(recipe), "--quiet"]) == 0
+    assert (folder / "weights.safetensors").read_bytes() == first
+
+
+def test_a_recipe_that_cant_be_used_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    with pytest.raises(UserError):
+        read_recipe(file)
+    file.write_text('name = "x"\n')
+    with pytest.raises(UserError, match="work"):
+        read_recipe(file)
+    file.write_text("name = [")
+    with pytest.raises(UserError):
+        read_recipe(file)
