@@ -60,7 +60,7 @@ def test_scan_search_die_and_go_on(tmp_path: Path, folder: Path) -> None:
         session.worker.send(AddFolder(str(folder)))
         finished = session.wait(ScanProgress, running=False)
         assert finished.report["new"] == 3
-        session.worker.send(Search(7, parse("flac")))
+        session.worker.send(Search(7, parse("bell format:flac")))
         answer = session.wait(Matches, id=7).answer
         assert answer.matches[0].name == "bell.flac"
 
@@ -69,7 +69,7 @@ def test_scan_search_die_and_go_on(tmp_path: Path, folder: Path) -> None:
         os.kill(old, signal.SIGKILL)
         session.wait(Ready)
         assert session.worker.process.pid != old
-        session.worker.send(Search(8, parse("ogg")))
+        session.worker.send(Search(8, parse("bell format:ogg")))
         assert session.wait(Matches, id=8).answer.matches[0].name == "bell.ogg"
 
         session.worker.send(AddFolder(str(tmp_path / "nowhere")))
