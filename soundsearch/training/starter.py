@@ -201,7 +201,7 @@ def read_packs(work: Path, learn: int, made: int) -> Pack:
 def _record(recipe: Recipe, run: Run, best: dict[str, Any]) -> dict[str, object]:
     return {
         "audio": f"CNN of widths {recipe.train.widths}, {run.step} steps of {recipe.processes} x "
-        f"{recipe.train.batch} versions in {run.seconds / 60:.0f} minutes, {recipe.train.precision}",
+        f"{recipe.train.batch} versions in {run.seconds / 60:.0f} minutes",
         "validation (mAP@10, sources held out)": f"{best['best']:.3f} at step {best['step']}",
         "packed versions": f"{len(run.corpus.pack)} (crop, speed, room, second sound, low-pass, "
         "noise, gain), each judged by the tagger as it is",
