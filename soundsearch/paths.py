@@ -12,7 +12,8 @@ def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
     The folder is not created here: reading commands leave nothing behind.
     """
     chosen = given or os.environ.get("SOUNDSEARCH_DATA")
-    return Path(chosen).absolute() if chosen else Path(platformdirs.user_data_dir("SoundSearch", False))
+    own = platformdirs.user_data_dir("SoundSearch", False)
+    return Path(chosen).absolute() if chosen else Path(own)
 
 
 def resources() -> Path:

@@ -1,4 +1,4 @@
-"""The sound files below a folder, as its listings show them. Only the ends of a file are ever read."""
+"""The sound files below a folder, as its listings show them. Only files' ends are ever read."""
 
 import errno
 import fnmatch

@@ -34,8 +34,9 @@ class Engine:
     """One data folder, open for reading or (write=True) under its lock for scanning.
 
     model: a model's name, None for the one in use; device: auto, cpu, cuda or mps. The model
-    is loaded when it is first needed. notices: what the person should be told about opening. One thread at a time; `reader` gives a second thread its
-    own engine on the same model and vectors. Raises UserError: see Library.open, catalog.find.
+    is loaded when it is first needed. notices: what the person should be told about opening.
+    One thread at a time; `reader` gives a second thread its own engine on the same model and
+    vectors. Raises UserError: see Library.open, catalog.find.
     """
 
     def __init__(
