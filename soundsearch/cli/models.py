@@ -13,10 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from soundsearch.models import catalog
+    from soundsearch.models.catalog import installed
     from soundsearch.paths import data_folder
 
-    entries = catalog.installed(data_folder(args.data))
+    entries = installed(data_folder(args.data))
     if args.json:
         print_json(
             [

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from soundsearch.errors import UserError
-from soundsearch.search.names import conditions
+from soundsearch.search import marks
+from soundsearch.search.filters import SHOWN_STATES, conditions
 from soundsearch.search.query import Query
 from soundsearch.search.ranking import Answer, Match, rank
 from soundsearch.window.bridge import Desk
 from soundsearch.window.sidebar import Place
 from soundsearch.window.waveform import Envelope, read_envelope
 
-_SHOWN = "('ok', 'silent', 'offline', 'online')"
 _NUMBERS = re.compile(r"\d+")
 _ORDERS = {
     "duration": "min(s.seconds), min(f.name COLLATE NOCASE)",
@@ -41,14 +41,18 @@ def overview(desk: Desk) -> Overview:
         return Overview(searches=recent_searches(desk))
     db = desk.library.db
     files = dict(
-        db.execute(f"SELECT root_id, count(*) FROM files WHERE state IN {_SHOWN} GROUP BY root_id")
+        db.execute(
+            f"SELECT root_id, count(*) FROM files WHERE state IN {SHOWN_STATES} GROUP BY root_id"
+        )
     )
     places = tuple(
         Place(os.fsdecode(root.path), root.name, root.state, files.get(root.id, 0))
         for root in desk.library.roots()
     )
     folders = dict(
-        db.execute(f"SELECT folder, count(*) FROM files WHERE state IN {_SHOWN} GROUP BY folder")
+        db.execute(
+            f"SELECT folder, count(*) FROM files WHERE state IN {SHOWN_STATES} GROUP BY folder"
+        )
     )
     (failed,) = db.execute("SELECT count(*) FROM files WHERE state = 'failed'").fetchone()
     return Overview(
@@ -77,7 +81,7 @@ def rank_by_name(desk: Desk, query: Query, order: str, k: int) -> Answer:
     """The instant answer, without the worker."""
     if desk.library is None or desk.names is None:
         return Answer()
-    answer = rank(query, desk.library, desk.names, k=k, chosen=_chosen(desk, query))
+    answer = rank(query, desk.library, desk.names, k=k, userdata=desk.person)
     return in_order(desk, answer, order)
 
 
@@ -110,7 +114,7 @@ def browse(desk: Desk, query: Query, order: str) -> list[int]:
     where, values = conditions(query, chosen)
     rows = desk.library.db.execute(
         "SELECT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
-        f" WHERE f.state IN {_SHOWN}{where} GROUP BY f.sound_id ORDER BY {_ORDERS[order]}",
+        f" WHERE f.state IN {SHOWN_STATES}{where} GROUP BY f.sound_id ORDER BY {_ORDERS[order]}",
         values,
     )
     return [row[0] for row in rows]
@@ -163,7 +167,7 @@ def takes(desk: Desk, match: Match) -> list[Match]:
     stem = _NUMBERS.sub("", match.name)
     found = desk.library.db.execute(
         "SELECT DISTINCT sound_id, name FROM files WHERE folder = ? AND sound_id IS NOT NULL"
-        f" AND state IN {_SHOWN} ORDER BY name COLLATE NOCASE",
+        f" AND state IN {SHOWN_STATES} ORDER BY name COLLATE NOCASE",
         (match.folder,),
     )
     ids = [sound for sound, name in found if _NUMBERS.sub("", name) == stem]
@@ -172,13 +176,9 @@ def takes(desk: Desk, match: Match) -> list[Match]:
 
 def _chosen(desk: Desk, query: Query) -> list[int] | None:
     """The sounds that favourites and tags leave; None: all."""
-    wanted = query.filters
-    if desk.person is None or not (wanted.favourite or wanted.tags):
+    if desk.library is None or desk.person is None:
         return None
-    left = [desk.person.with_tag(tag) for tag in wanted.tags]
-    if wanted.favourite:
-        left.append(desk.person.favourites())
-    return sorted(_sounds(desk, set.intersection(*left)))
+    return marks.chosen(query, desk.library, desk.person)
 
 
 def _sounds(desk: Desk, identities: Iterable[bytes]) -> frozenset[int]:

@@ -50,12 +50,14 @@ class Engine:
         beside: "Engine | None" = None,
     ) -> None:
         self._data = data
-        self._entry = beside._entry if beside else catalog.find(data, model)
-        self._model = beside._model if beside else _Model(self._entry, device)
+        self._entry: catalog.ModelEntry | None = (
+            beside._entry if beside else catalog.find(data, model)
+        )
+        self._model: _Model = beside._model if beside else _Model(self._entry, device)
         self.library = Library.open(data, write=write, doing=doing)
         self.notices = [self.library.notice] if self.library.notice else []
         self._names = Names(self.library.db)
-        self._vectors = beside._vectors if beside else self._open_vectors(write)
+        self._vectors: Vectors | None = beside._vectors if beside else self._open_vectors(write)
         self._scored: tuple[object, np.ndarray, np.ndarray] | None = None
 
     def _open_vectors(self, write: bool) -> Vectors | None:
