@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ TAG_WEIGHT = 0.9
 # Files whose texts are read and scored. When more hold the words, those with the most and rarest
 # words in their names are taken, among equal ones those that came into the library first.
 CANDIDATES = 600
-GATHERED = 8_000  # files among which the candidates are chosen, those of the rarest words first
+GATHERED = 6_000  # files among which the candidates are chosen, those of the rarest words first
 # fmt: off
 STOP_WORDS = frozenset((
     "a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of",
@@ -181,7 +182,7 @@ class Names:
     def _meanings(self, query: Query) -> list[Meaning]:
         words = self.words(query)
         typed = [word for text in query.words[-1:] for word in split_words(text)][-1:]
-        return [self._vocabulary.meaning(word, last=[word] == typed) for word in words]
+        return [self._vocabulary.meaning(word, [word] == typed) for word in words]
 
     def _passing_files(
         self, query: Query, chosen: Iterable[int] | None, exclusions: bool = False
@@ -194,13 +195,15 @@ class Names:
         if self._passing is None or self._passing[0] != (where, values):
             # Facts of sounds narrow most and have an index of their own: begin there.
             facts = "s.seconds" in where or "s.samplerate" in where or "s.channels" in where
-            tables = (
-                "sounds s CROSS JOIN files f ON f.sound_id = s.id"
-                if facts and "f.folder" not in where and "f.name" not in where
-                else "files f JOIN sounds s ON s.id = f.sound_id"
-            )
+            if facts and "f.folder" not in where and "f.name" not in where:
+                tables = "sounds s CROSS JOIN files f ON f.sound_id = s.id"
+            elif "s." in where:
+                tables = "files f JOIN sounds s ON s.id = f.sound_id"
+            else:
+                tables = "files f"
             rows = self._db.execute(
-                f"SELECT f.id, f.sound_id FROM {tables} WHERE 1{where}", values
+                f"SELECT f.id, f.sound_id FROM {tables} WHERE f.sound_id IS NOT NULL{where}",
+                values,
             ).fetchall()
             table = np.array(rows, np.int64).reshape(-1, 2)
             shown = table[~_among(table[:, 0], self._hidden)]
@@ -214,31 +217,31 @@ class Names:
         groups = sorted((m for m in meanings if m.fits), key=lambda m: m.files)
         without = excluding(query)
         phrases = [as_phrase(phrase) for phrase in query.phrases if split_words(phrase)]
-        if not groups:
-            asked = [(1.0, " AND ".join(phrases))] if phrases and not meanings else []
-            tiers = [asked]
-        else:
-            tiers = [_tiers(group) for group in groups]
+        tiers = [_tiers(group) for group in groups]
         if len(groups) > 1:
+            # Files that hold everything come first, and need not have the rarest word in the name.
             every = " AND ".join(f"({_any_of(group.fits)})" for group in groups)
-            tiers.insert(0, [(0.8 * sum(group.rarity for group in groups), every)])
-        # Nothing decides between the files of a single word: no more than are scored.
-        left = GATHERED if len(groups) > 1 else CANDIDATES
+            worth = sum(group.rarity for group in groups)
+            tiers.insert(0, [(worth, f"name : ({every})"), (0.8 * worth, every)])
+        elif phrases and not meanings:
+            tiers = [[(1.0, " AND ".join(phrases))]]
+        left = GATHERED
         complete = True
         found: list[tuple[np.ndarray, np.ndarray]] = []
         for tier in tiers:
             ids: list[np.ndarray] = []
             worths: list[np.ndarray] = []
             for worth, match in tier:
-                some, all_of_them = self._matching(match, without, passing, left)
+                # Nothing decides between files that hold as much: no more than can be scored.
+                most = min(left, CANDIDATES if len(groups) < 2 or tier is tiers[0] else left)
+                some, all_of_them = self._matching(match, without, passing, most)
                 left -= len(some)
                 complete = complete and all_of_them
                 ids.append(some)
                 worths.append(np.full(len(some), worth))
-            if ids:
-                # A file counts once for a word: where it fits best, which was asked for first.
-                once, first = np.unique(np.concatenate(ids), return_index=True)
-                found.append((once, np.concatenate(worths)[first]))
+            # A file counts once for a word: where it fits best, which was asked for first.
+            once, first = np.unique(np.concatenate(ids), return_index=True)
+            found.append((once, np.concatenate(worths)[first]))
         if not found:
             return np.empty(0, np.int64), complete
         every_id, at = np.unique(np.concatenate([ids for ids, _ in found]), return_inverse=True)
@@ -257,20 +260,18 @@ class Names:
             "SELECT rowid FROM names WHERE names MATCH ?",
             (f"({match}) NOT ({without})" if without else match,),
         )
-        found: list[np.ndarray] = []
-        count = 0
-        while count < limit:
-            rows = cursor.fetchmany(min(10_000, limit + 1))
-            if not rows:
-                break
-            ids = np.array(rows, np.int64)[:, 0]
-            ids = ids[~_among(ids, self._hidden)]
+        found = [np.empty(0, np.int64)]
+        left = limit
+        while left >= 0:
+            asked = left + 1 if passing is None else 10_000
+            read = np.fromiter(chain.from_iterable(islice(cursor, asked)), np.int64)
+            ids = read[~_among(read, self._hidden)]
             found.append(ids if passing is None else ids[_among(ids, passing)])
-            count += len(found[-1])
-        ids = np.concatenate([np.empty(0, np.int64), *found])
-        done = count <= limit and cursor.fetchone() is None
+            left -= len(found[-1])
+            if len(read) < asked:
+                break
         cursor.close()
-        return ids[:limit], done
+        return np.concatenate(found)[:limit], left >= 0
 
     def _rows(
         self, column: str, ids: Iterable[int] | np.ndarray, passing: np.ndarray | None = None

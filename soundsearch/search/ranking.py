@@ -14,7 +14,7 @@ from soundsearch.search.query import Query
 # combined = 1 - (1 - 0.9 name)(1 - sound): measured best among the fusions that were tried.
 NAME_WEIGHT = 0.9
 PLAYABLE = ("ok", "silent")
-_MOST_LOOKED = 10_000  # sounds, until exclusions are asked for the other way round
+_MOST_LOOKED = 2_000  # sounds, until exclusions are asked for the other way round
 
 
 @dataclass(frozen=True)

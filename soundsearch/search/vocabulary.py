@@ -21,6 +21,7 @@ PREFIX_FROM = 3  # letters from which the last word also stands for longer ones
 PART_FROM = 4
 TYPO_FROM = 4
 MOST_MEANINGS = 40  # library words that one query word may stand for, the most frequent ones
+_MOST_KEPT = 500  # meanings, for words stay while others are typed
 _READ_SHARE = 0.05  # of the time may go into reading the words again while a scan adds some
 _READ_FREELY = 0.05  # seconds: a library that is read as fast as this is always read again
 
@@ -49,6 +50,7 @@ class Vocabulary:
         self._counts: dict[str, int] = {}
         self._by_length: dict[int, list[str]] = {}
         self._joined = "\n"
+        self._meanings: dict[tuple[str, bool], Meaning] = {}
 
     def refresh(self, version: tuple[int, int]) -> None:
         """Reads the words again if the library changed; while it keeps changing, now and then.
@@ -57,7 +59,10 @@ class Vocabulary:
         """
         began = time.monotonic()
         rested = began - self._read_at > self._read_took / _READ_SHARE
-        if version == self._version or not (rested or self._read_took < _READ_FREELY):
+        if version == self._version:
+            return
+        self._meanings.clear()
+        if not (rested or self._read_took < _READ_FREELY):
             return
         rows = self._db.execute("SELECT term, doc FROM names_vocab").fetchall()
         self._counts = dict(rows)
@@ -72,6 +77,13 @@ class Vocabulary:
 
     def meaning(self, word: str, last: bool) -> Meaning:
         """last: the word may still be being typed."""
+        if len(self._meanings) > _MOST_KEPT:
+            self._meanings.clear()
+        if (word, last) not in self._meanings:
+            self._meanings[word, last] = self._find(word, last)
+        return self._meanings[word, last]
+
+    def _find(self, word: str, last: bool) -> Meaning:
         own = self._count(word)
         fits = {word: EXACT} if own else {}
         longer: dict[str, float] = {}
@@ -82,8 +94,9 @@ class Vocabulary:
         if last and len(word) >= min(PREFIX_FROM, least):
             fit = BEGINNING_BESIDE if own else BEGINNING
             longer |= dict.fromkeys(self._containing("\n" + word), fit)
-        longer |= dict.fromkeys((form for form in _forms(word) if form in self._counts), FORM)
-        if not own and len(word) >= TYPO_FROM:
+        forms = [form for form in _forms(word) if form in self._counts]
+        longer |= dict.fromkeys(forms, FORM)
+        if not (own or forms) and len(word) >= TYPO_FROM:
             longer = dict.fromkeys(self._near(word), TYPO) | longer
         best = sorted(longer.items(), key=lambda item: (-item[1], -self._count(item[0]), item[0]))
         for term, fit in best[:MOST_MEANINGS]:

@@ -50,7 +50,13 @@ def run(args: argparse.Namespace) -> int:
             "The commands work without one: soundsearch --help",
         )
     data = data_folder(args.data)
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The data folder {data} can't be made ({error.strerror})",
+            "Choose another with --data DIR",
+        ) from error
     _start_log(data)
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)

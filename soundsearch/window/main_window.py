@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +34,13 @@ from PySide6.QtWidgets import (
 
 from soundsearch.player import messages as player_messages
 from soundsearch.player.client import PlayerClient
-from soundsearch.search.ranking import Match
 from soundsearch.settings import Settings, save_settings
 from soundsearch.window import palette, reading
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import OVERVIEW, Client, Reader
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
+from soundsearch.window.listing import Listing
 from soundsearch.window.pages import Notice, ShortcutSheet, WelcomePage
 from soundsearch.window.palette import Theme
 from soundsearch.window.player_panel import PlayerPanel
@@ -48,11 +48,11 @@ from soundsearch.window.results_model import ResultsModel
 from soundsearch.window.results_view import ResultsView
 from soundsearch.window.row_actions import RowActions
 from soundsearch.window.search_bar import Asked, SearchBar
-from soundsearch.window.searching import Searching, Shown
+from soundsearch.window.searching import Searching
 from soundsearch.window.settings_menu import SettingsMenu
 from soundsearch.window.sidebar import Scope, Sidebar
 from soundsearch.window.status_line import StatusLine
-from soundsearch.window.waveform import Envelope, Envelopes
+from soundsearch.window.waveform import Envelopes
 from soundsearch.worker import messages
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,6 @@ class MainWindow(QWidget):
         self.theme = self._wished_theme()
         self._devices: player_messages.Devices | None = None
         self._has_folders: bool | None = None  # None until the library was read
-        self._looked = False  # the person went to a row since the last key in the field
         self._closing = False
         self._build()
         self._lay_out()
@@ -122,8 +121,11 @@ class MainWindow(QWidget):
         self.settings_button = _tool("Settings", "")
         parts = self.parts
         self.audition = Audition(parts.player, self.panel, self.envelopes, self)
+        self.listing = Listing(
+            self.view, self.envelopes, self.audition, parts.reader, self.settings, self
+        )
         self.searching = Searching(parts.reader, parts.worker.send, self)
-        self.rows = RowActions(self.view, parts.reader, self._play_again, self)
+        self.rows = RowActions(self.view, parts.reader, self.listing.play_again, self)
         self.folders = Folders(
             parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
         )
@@ -212,32 +214,28 @@ class MainWindow(QWidget):
         bar.paused.connect(self._rested)
         field.moved.connect(view.step)
         field.settled.connect(view.settle)
-        field.entered.connect(self._play_again)
+        field.entered.connect(self.listing.play_again)
         field.toggled.connect(self.audition.toggle)
         field.escaped.connect(self._escape)
-        field.opened.connect(lambda: self._open_takes(self.view.currentIndex().row()))
-        field.closed.connect(self._close_takes_or_ignore)
+        field.opened.connect(self.listing.open_takes)
+        field.closed.connect(self.listing.close_takes_or_ignore)
         field.copy_wanted.connect(self.rows.copy_paths)
-        view.chosen.connect(self._row_chosen)
-        view.again.connect(self._play_again)
         view.star_clicked.connect(self.rows.toggle_row)
-        view.takes_clicked.connect(self._takes_clicked)
         view.menu_wanted.connect(self.rows.show_menu)
         view.typed.connect(self._list_key)
-        self.envelopes.wanted.connect(self._read_envelopes)
         self.rows.favourites_changed.connect(self._show_favourites)
         self.rows.chip.connect(bar.add_chip)
         self.rows.told.connect(self.status.show_text)
-        self.rows.takes_wanted.connect(self._takes_clicked)
+        self.rows.takes_wanted.connect(self.listing.toggle_takes)
         self.folders.chip.connect(bar.add_chip)
         self.folders.added.connect(self._folder_added)
         self.folders.demo_runs.connect(self.welcome.show_demo_runs)
         self.model.wanted.connect(self.searching.fetch_rows)
-        self.searching.answered.connect(self._answered)
+        self.searching.answered.connect(self.listing.show)
         self.searching.rows_read.connect(self.model.fill)
         self.searching.failed.connect(self.notice.tell)
-        self.audition.sound_changed.connect(self._playing_changed)
-        self.audition.trouble.connect(self._trouble)
+        self.listing.told.connect(self.notice.tell)
+        self.listing.headline.connect(self._show_headline)
         self.audition.output.connect(self.status.show_output)
         self.panel.loop_changed.connect(self._set_loop)
         self.panel.auto_changed.connect(self._set_auto_play)
@@ -321,7 +319,7 @@ class MainWindow(QWidget):
     # Searching.
 
     def _typed(self, asked: Asked) -> None:
-        self._looked = False
+        self.listing.looked = False
         self.searching.type(asked, self.sidebar.scope(), self.settings.sort)
 
     def _rested(self, asked: Asked) -> None:
@@ -348,105 +346,12 @@ class MainWindow(QWidget):
         self.searching.type(asked, self.sidebar.scope(), self.settings.sort, fresh)
         self.searching.rest(asked, self.sidebar.scope(), self.settings.sort)
 
-    @Slot(object)
-    def _answered(self, shown: Shown) -> None:
-        current = self.model.key(self.view.currentIndex().row())
-        selected = [self.model.key(row) for row in self.view.selected_rows()]
-        place = self.view.place()
-        held = current if self._looked or not shown.new else None
-        if shown.keys is not None:
-            self.model.show_keys(shown.keys)
-        else:
-            self.model.show_matches(shown.matches, held)
-        self._select_again(current, selected)
-        self.view.go_to_place(None if shown.new and not self._looked else place)
-        self._show_groups()
-        self.count.setText(shown.headline)
-        indexing = self.status.progress is not None and shown.keys is not None
-        self.view.set_empty_text(WHILE_INDEXING if indexing else shown.empty_text)
+    def _show_headline(self, headline: str) -> None:
+        self.count.setText(headline)
+        if self.status.progress is not None and self.bar.asked().browses:
+            self.view.set_empty_text(WHILE_INDEXING)
 
-    def _select_again(self, current: int | None, selected: Sequence[int | None]) -> None:
-        """The selection stays with the sounds, wherever their rows are now."""
-        selection = self.view.selectionModel()
-        flag = selection.SelectionFlag
-        row = self.model.row_of(current)
-        if row is None:
-            # Screen readers need a current row; it is not selected, nothing is played.
-            if self.model.rowCount():
-                selection.setCurrentIndex(self.model.index(0, 0), flag.NoUpdate)
-            return
-        selection.setCurrentIndex(self.model.index(row, 0), flag.NoUpdate)
-        if len(selected) < 1000:
-            for key in selected:
-                row = self.model.row_of(key)
-                if row is not None:
-                    selection.select(self.model.index(row, 0), flag.Select | flag.Rows)
-
-    # Rows.
-
-    def _row_chosen(self, row: int) -> None:
-        self._looked = True
-        match = self.model.match_at(row)
-        if match is not None:
-            self.audition.show(match, play=self.settings.auto_play)
-
-    def _play_again(self) -> None:
-        if not self.view.selectionModel().hasSelection() and self.model.rowCount():
-            self.view.go_to(max(0, self.view.currentIndex().row()))
-            if self.settings.auto_play:
-                return
-        match = self.view.current_match()
-        if match is not None:
-            self.audition.show(match, play=True)
-
-    def _playing_changed(self, key: int | None) -> None:
-        self.view.row_delegate.playing = key
-        if key is not None:
-            self.view.row_delegate.troubles.pop(key, None)
-        self.view.viewport().update()
-
-    def _trouble(self, key: int | None, message: str) -> None:
-        if key is None:
-            self.notice.tell(message)
-            return
-        self.view.row_delegate.troubles[key] = message
-        self.view.viewport().update()
-
-    def _takes_clicked(self, row: int) -> None:
-        match, key = self.model.match_at(row), self.model.key(row)
-        if match is None or key is None:
-            return
-        if self.model.is_open(key):
-            self._close_takes(key)
-            return
-
-        def show(takes: list[Match]) -> None:
-            self.model.open_takes(key, takes)
-            self._show_groups()
-
-        self.parts.reader.ask("takes", lambda desk: reading.takes(desk, match), show)
-
-    def _open_takes(self, row: int) -> None:
-        match, key = self.model.match_at(row), self.model.key(row)
-        if match is not None and match.takes > 1 and not self.model.is_open(key or 0):
-            self._takes_clicked(row)
-
-    def _close_takes_or_ignore(self, event: QKeyEvent) -> None:
-        key = self.model.key(self.view.currentIndex().row())
-        if key is not None and (self.model.is_open(key) or self.model.is_take(key)):
-            self._close_takes(key)
-            event.accept()
-
-    def _close_takes(self, key: int) -> None:
-        head = self.model.close_takes(key)
-        row = self.model.row_of(head)
-        if self.model.row_of(key) is None and row is not None:
-            self.view.go_to(row)
-        self._show_groups()
-
-    def _show_groups(self) -> None:
-        self.view.row_delegate.open_groups = self.model.open_groups()
-        self.view.viewport().update()
+    # Keys.
 
     def _list_key(self, event: QKeyEvent) -> None:
         """A key that the list has no use for: its own shortcuts, else it goes to the field."""
@@ -455,9 +360,9 @@ class MainWindow(QWidget):
         if key == Qt.Key.Key_Space:
             self.audition.toggle()
         elif key == Qt.Key.Key_Right:
-            self._open_takes(self.view.currentIndex().row())
+            self.listing.open_takes()
         elif key == Qt.Key.Key_Left:
-            self._close_takes_or_ignore(event)
+            self.listing.close_takes_or_ignore(event)
         elif key == Qt.Key.Key_Escape or text == "/":
             self.focus_search()
         elif key == Qt.Key.Key_Backspace or (text and text.isprintable()):
@@ -474,17 +379,8 @@ class MainWindow(QWidget):
         elif self.audition.is_playing:
             self.audition.stop()
 
-    def _read_envelopes(self, sounds: list[int]) -> None:
-        def show(found: dict[int, Envelope]) -> None:
-            self.envelopes.put(found, sounds)
-            self.view.viewport().update()
-
-        self.parts.reader.ask("", lambda desk: reading.envelopes(desk, sounds), show)
-
     def _show_favourites(self, sounds: set[int]) -> None:
-        self.model.set_favourites(sounds)
-        self.view.row_delegate.favourites = sounds
-        self.view.viewport().update()
+        self.listing.show_favourites(sounds)
         self.sidebar.set_favourites(len(sounds))
 
     # Folders.
