@@ -176,6 +176,8 @@ class _Server:
 
     def _scan(self, folders: list[str], retry: bool = False) -> None:
         self._control = control = Control()
+        if self._ended:  # asked to stop before the control was there to be cancelled
+            return
         last_progress = last_change = time.monotonic()
 
         def show(progress: Progress) -> None:
