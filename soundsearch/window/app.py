@@ -29,8 +29,9 @@ from soundsearch.player.client import PlayerClient
 from soundsearch.settings import load_settings
 from soundsearch.window import palette
 from soundsearch.window.bridge import Reader, Wire
-from soundsearch.window.main_window import MainWindow, Parts
+from soundsearch.window.main_window import MainWindow
 from soundsearch.window.pages import TextDialog
+from soundsearch.window.preferences import Parts
 from soundsearch.worker.client import Worker
 
 _log = logging.getLogger("soundsearch.window")

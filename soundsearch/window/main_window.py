@@ -1,10 +1,7 @@
 """The window: puts the parts together, and says what each key and each signal does."""
 
 import base64
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -33,46 +30,31 @@ from PySide6.QtWidgets import (
 )
 
 from soundsearch.player import messages as player_messages
-from soundsearch.player.client import PlayerClient
-from soundsearch.settings import Settings, save_settings
 from soundsearch.window import palette, reading
 from soundsearch.window.audition import Audition
-from soundsearch.window.bridge import OVERVIEW, Client, Reader
+from soundsearch.window.bridge import OVERVIEW
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
 from soundsearch.window.listing import Listing
 from soundsearch.window.pages import Notice, ShortcutSheet, WelcomePage
 from soundsearch.window.palette import Theme
 from soundsearch.window.player_panel import PlayerPanel
+from soundsearch.window.preferences import Parts, Preferences
 from soundsearch.window.results_model import ResultsModel
 from soundsearch.window.results_view import ResultsView
 from soundsearch.window.row_actions import RowActions
 from soundsearch.window.search_bar import Asked, SearchBar
 from soundsearch.window.searching import Searching
-from soundsearch.window.settings_menu import SettingsMenu
 from soundsearch.window.sidebar import Scope, Sidebar
 from soundsearch.window.status_line import StatusLine
 from soundsearch.window.waveform import Envelopes
 from soundsearch.worker import messages
 
-_log = logging.getLogger(__name__)
 NARROW = 640  # below this width the panel at the left is away
 LOW = 480  # below this height the strip at the bottom is small
 SMALL_STRIP = 56
 WHILE_INDEXING = "Sounds appear here as they are indexed."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the window works with; tests give twins."""
-
-    data: Path
-    settings: Settings
-    reader: Reader
-    worker: Client
-    player: PlayerClient
-    write_demo: Callable[[Path], None] | None = None
 
 
 class MainWindow(QWidget):
@@ -88,7 +70,6 @@ class MainWindow(QWidget):
         self.parts = parts
         self.settings = parts.settings
         self.theme = self._wished_theme()
-        self._devices: player_messages.Devices | None = None
         self._has_folders: bool | None = None  # None until the library was read
         self._closing = False
         self._build()
@@ -129,10 +110,7 @@ class MainWindow(QWidget):
         self.folders = Folders(
             parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
         )
-        self._save_soon = QTimer(self)
-        self._save_soon.setSingleShot(True)
-        self._save_soon.setInterval(1000)
-        self._save_soon.timeout.connect(self._save_off_thread)
+        self.preferences = Preferences(parts, self.audition, self.panel, self.view, self)
         self._remember_soon = QTimer(self)  # a search is worth remembering when it stands a while
         self._remember_soon.setSingleShot(True)
         self._remember_soon.setInterval(4000)
@@ -237,9 +215,9 @@ class MainWindow(QWidget):
         self.listing.told.connect(self.notice.tell)
         self.listing.headline.connect(self._show_headline)
         self.audition.output.connect(self.status.show_output)
-        self.panel.loop_changed.connect(self._set_loop)
-        self.panel.auto_changed.connect(self._set_auto_play)
-        self.panel.volume_changed.connect(self._set_volume)
+        self.preferences.theme_changed.connect(self.show_theme)
+        self.preferences.on_top_changed.connect(self._set_on_top)
+        self.preferences.before_saving.connect(self._keep_geometry)
         self.sidebar.scope_changed.connect(self._scope_changed)
         self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked(text)))
         self.sidebar.forget_wanted.connect(self._forget_searches)
@@ -296,16 +274,10 @@ class MainWindow(QWidget):
             self.restoreGeometry(QByteArray(base64.b64decode(settings.geometry)))
         self.across.setSizes([settings.sidebar_width, 2000])
         self.down.setSizes([2000, settings.player_height])
-        self.panel.set_values(settings.volume, settings.loop, settings.auto_play)
-        self.audition.loop = settings.loop
-        self.audition.match_loudness = settings.match_loudness
-        self.parts.player.set_volume(settings.volume)
-        if settings.output_device:
-            self.parts.player.set_device(settings.output_device)
         self.filters.show_filters(settings.filters)
         self.filters.show_sort(settings.sort)
         self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, settings.always_on_top)
-        self.set_compact(settings.compact)
+        self.preferences.apply()
         self.show_theme()
         self._adapt()
         self.bar.field.setText(settings.last_search)
@@ -326,7 +298,7 @@ class MainWindow(QWidget):
         self.searching.rest(asked, self.sidebar.scope(), self.settings.sort)
         self.settings.last_search = asked.text
         self._remember_soon.start()
-        self._save_soon.start()
+        self.preferences.save_soon()
 
     def _remember_search(self) -> None:
         text = self.bar.asked().text.strip()
@@ -475,76 +447,35 @@ class MainWindow(QWidget):
     @Slot(object)
     def take_player_report(self, report: player_messages.Report) -> None:
         if isinstance(report, player_messages.Devices):
-            self._devices = report
+            self.preferences.devices = report.names
         else:
             self.audition.take(report)
 
     # Settings.
 
-    def _set_loop(self, loop: bool) -> None:
-        self.settings.loop = loop
-        self.audition.set_loop(loop)
-        self.panel.set_theme(self.theme)
-        self._save_soon.start()
-
-    def _set_auto_play(self, auto: bool) -> None:
-        self.settings.auto_play = auto
-        self.panel.set_theme(self.theme)
-        self._save_soon.start()
-
-    def _set_volume(self, volume: float) -> None:
-        self.parts.player.set_volume(volume)
-        if not self.panel.mute.isChecked():
-            self.settings.volume = volume
-        self._save_soon.start()
+    def _show_filter_count(self) -> None:
+        count = self.filters.count()
+        self.filters_button.setText(f"Filters · {count}" if count else "Filters")
 
     def _filters_changed(self, filters: str) -> None:
         self.settings.filters = filters
         self._show_filter_count()
         self.bar.set_filters(filters)
 
-    def _show_filter_count(self) -> None:
-        count = self.filters.count()
-        self.filters_button.setText(f"Filters · {count}" if count else "Filters")
-
     def _sort_changed(self, sort: str) -> None:
         self.settings.sort = sort
-        self._save_soon.start()
+        self.preferences.save_soon()
         self._ask_again()
 
     def set_compact(self, compact: bool) -> None:
-        self.settings.compact = compact
-        self.view.set_compact(compact)
-        self._save_soon.start()
+        self.preferences.set_compact(compact)
 
     def _set_on_top(self, on_top: bool) -> None:
-        self.settings.always_on_top = on_top
         self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, on_top)
-        self.show()
-        self._save_soon.start()
-
-    def _set_theme_wish(self, wish: str) -> None:
-        self.settings.theme = wish
-        self.show_theme()
-        self._save_soon.start()
-
-    def _set_device(self, name: str) -> None:
-        self.settings.output_device = name
-        self.parts.player.set_device(name or None)
-        self._save_soon.start()
-
-    def _set_match_loudness(self, even: bool) -> None:
-        self.settings.match_loudness = even
-        self.audition.set_match_loudness(even)
-        self._save_soon.start()
+        self.show()  # another flag hides a window
 
     def settings_menu(self) -> QMenu:
-        menu = SettingsMenu(self.settings, self._devices.names if self._devices else (), self)
-        menu.theme_chosen.connect(self._set_theme_wish)
-        menu.device_chosen.connect(self._set_device)
-        menu.compact_chosen.connect(self.set_compact)
-        menu.on_top_chosen.connect(self._set_on_top)
-        menu.even_chosen.connect(self._set_match_loudness)
+        menu = self.preferences.menu(self)
         menu.addSeparator()
         menu.addAction("Add folder…", self.folders.choose)
         menu.addAction("Shortcuts", self.show_sheet)
@@ -613,7 +544,7 @@ class MainWindow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._adapt()
-        self._save_soon.start()
+        self.preferences.save_soon()
 
     def _adapt(self) -> None:
         """What a small window shows less of."""
@@ -638,14 +569,14 @@ class MainWindow(QWidget):
             return
         self.settings.sidebar_shown = not self.sidebar.isVisible()
         self.sidebar.setVisible(self.settings.sidebar_shown)
-        self._save_soon.start()
+        self.preferences.save_soon()
 
     def _splitters_moved(self) -> None:
         if self.sidebar.isVisible():
             self.settings.sidebar_width = self.across.sizes()[0]
         if self.height() >= LOW:
             self.settings.player_height = self.down.sizes()[1]
-        self._save_soon.start()
+        self.preferences.save_soon()
 
     def changeEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         super().changeEvent(event)
@@ -662,25 +593,15 @@ class MainWindow(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(1240, 760)
 
-    def _save_off_thread(self) -> None:
-        self._keep_geometry()
-        settings, data = self.settings, self.parts.data
-        self.parts.reader.ask("save", lambda desk: save_settings(settings, data))
-
     def _keep_geometry(self) -> None:
         self.settings.geometry = base64.b64encode(self.saveGeometry().data()).decode()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self._closing:
             self._closing = True
-            self._save_soon.stop()
             self._refresh_soon.stop()
             self._remember_soon.stop()
-            self._keep_geometry()
-            try:
-                save_settings(self.settings, self.parts.data)
-            except OSError:
-                _log.exception("The settings can't be saved")  # closing goes on
+            self.preferences.save_now()
             self.closed.emit()
         super().closeEvent(event)
 

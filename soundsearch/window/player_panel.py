@@ -67,9 +67,11 @@ class PlayerPanel(QWidget):
         self.loop = self._button("Loop", "")
         self.loop.setCheckable(True)
         self.loop.toggled.connect(self.loop_changed)
+        self.loop.toggled.connect(self._show_icons)
         self.auto = self._button("Play when selected", "")
         self.auto.setCheckable(True)
         self.auto.toggled.connect(self.auto_changed)
+        self.auto.toggled.connect(self._show_icons)
         self.mute = self._button("Mute", "")
         self.mute.setObjectName("flat")
         self.mute.setCheckable(True)
@@ -209,7 +211,7 @@ class PlayerPanel(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
 
-    def _show_icons(self) -> None:
+    def _show_icons(self, *_: object) -> None:
         theme = self.theme
         name = "square" if self.playing else "play"
         self.play.setIcon(palette.icon(name, theme.on_accent, filled=True))

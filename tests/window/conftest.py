@@ -17,7 +17,8 @@ from soundsearch.scan.naming import file_words
 from soundsearch.search.ranking import Match
 from soundsearch.settings import Settings
 from soundsearch.window.bridge import Reader
-from soundsearch.window.main_window import MainWindow, Parts
+from soundsearch.window.main_window import MainWindow
+from soundsearch.window.preferences import Parts
 
 ODD_NAMES = (
     "kick #1 100%.wav",

@@ -26,7 +26,8 @@ from PySide6.QtWidgets import QApplication
 app = QApplication([])
 from soundsearch.settings import Settings
 from soundsearch.window.bridge import Reader
-from soundsearch.window.main_window import MainWindow, Parts
+from soundsearch.window.main_window import MainWindow
+from soundsearch.window.preferences import Parts
 from tests.window.conftest import ODD_NAMES, FakePlayer, FakeWorker, fill_library, until
 data, sounds = Path(sys.argv[1]), Path(sys.argv[2])
 fill_library(data, sounds, ODD_NAMES)

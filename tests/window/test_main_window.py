@@ -130,7 +130,7 @@ def test_loudness_is_matched_unless_not_wanted(open_window) -> None:
     one.window.model.show_matches([make_match(1, loudness=-30.0, peak=0.1)])
     one.window.view.go_to(0)
     assert one.player.calls[-1][1]["gain"] == pytest.approx(10 ** (12 / 20))
-    one.window._set_match_loudness(False)
+    one.window.preferences.set_match_loudness(False)
     one.window.view.go_to(0)
     assert one.player.calls[-1][1]["gain"] == 1.0
 

@@ -14,7 +14,8 @@ from soundsearch.player.client import PlayerClient
 from soundsearch.settings import Settings
 from soundsearch.window.app import LateWorker, close_all, raise_other
 from soundsearch.window.bridge import Reader, Wire
-from soundsearch.window.main_window import MainWindow, Parts
+from soundsearch.window.main_window import MainWindow
+from soundsearch.window.preferences import Parts
 from soundsearch.worker.client import Worker
 from tests.window.conftest import until
 

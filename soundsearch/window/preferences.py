@@ -1,0 +1,141 @@
+"""What the person sets: carried out at once, saved soon, and offered in the menu of the gear."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from soundsearch.player.client import PlayerClient
+from soundsearch.settings import Settings, save_settings
+from soundsearch.window.audition import Audition
+from soundsearch.window.bridge import Client, Reader
+from soundsearch.window.player_panel import PlayerPanel
+from soundsearch.window.results_view import ResultsView
+from soundsearch.window.settings_menu import SettingsMenu
+
+_log = logging.getLogger(__name__)
+SAVE_AFTER = 1000  # milliseconds
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the window works with; tests give twins."""
+
+    data: Path
+    settings: Settings
+    reader: Reader
+    worker: Client
+    player: PlayerClient
+    write_demo: Callable[[Path], None] | None = None
+
+
+class Preferences(QObject):
+    """`theme_changed` and `on_top_changed` are for the window itself; `before_saving` asks it to
+    put its geometry into the settings."""
+
+    theme_changed = Signal()
+    on_top_changed = Signal(bool)
+    before_saving = Signal()
+
+    def __init__(
+        self,
+        parts: Parts,
+        audition: Audition,
+        panel: PlayerPanel,
+        view: ResultsView,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self.settings = parts.settings
+        self.devices: tuple[str, ...] = ()  # names of outputs, as the player knows them
+        self._parts = parts
+        self._audition = audition
+        self._panel = panel
+        self._view = view
+        self._save = QTimer(self)
+        self._save.setSingleShot(True)
+        self._save.setInterval(SAVE_AFTER)
+        self._save.timeout.connect(self._save_off_thread)
+        panel.loop_changed.connect(self._set_loop)
+        panel.auto_changed.connect(self._set_auto_play)
+        panel.volume_changed.connect(self._set_volume)
+
+    def apply(self) -> None:
+        """Carries out what was set when the settings were saved."""
+        settings, player = self.settings, self._parts.player
+        self._panel.set_values(settings.volume, settings.loop, settings.auto_play)
+        self._audition.loop = settings.loop
+        self._audition.match_loudness = settings.match_loudness
+        player.set_volume(settings.volume)
+        if settings.output_device:
+            player.set_device(settings.output_device)
+        self._view.set_compact(settings.compact)
+
+    def menu(self, parent: QWidget) -> QMenu:
+        menu = SettingsMenu(self.settings, self.devices, parent)
+        menu.theme_chosen.connect(self._set_theme)
+        menu.device_chosen.connect(self._set_device)
+        menu.compact_chosen.connect(self.set_compact)
+        menu.on_top_chosen.connect(self._set_on_top)
+        menu.even_chosen.connect(self.set_match_loudness)
+        return menu
+
+    def save_soon(self) -> None:
+        self._save.start()
+
+    def save_now(self) -> None:
+        """For the end of the window; an error is logged, closing goes on."""
+        self._save.stop()
+        self.before_saving.emit()
+        try:
+            save_settings(self.settings, self._parts.data)
+        except OSError:
+            _log.exception("The settings can't be saved")
+
+    def set_compact(self, compact: bool) -> None:
+        self.settings.compact = compact
+        self._view.set_compact(compact)
+        self.save_soon()
+
+    def set_match_loudness(self, even: bool) -> None:
+        self.settings.match_loudness = even
+        self._audition.set_match_loudness(even)
+        self.save_soon()
+
+    def _set_loop(self, loop: bool) -> None:
+        self.settings.loop = loop
+        self._audition.set_loop(loop)
+        self.save_soon()
+
+    def _set_auto_play(self, auto: bool) -> None:
+        self.settings.auto_play = auto
+        self.save_soon()
+
+    def _set_volume(self, volume: float) -> None:
+        self._parts.player.set_volume(volume)
+        if not self._panel.mute.isChecked():
+            self.settings.volume = volume
+        self.save_soon()
+
+    def _set_on_top(self, on_top: bool) -> None:
+        self.settings.always_on_top = on_top
+        self.on_top_changed.emit(on_top)
+        self.save_soon()
+
+    def _set_theme(self, wish: str) -> None:
+        self.settings.theme = wish
+        self.theme_changed.emit()
+        self.save_soon()
+
+    def _set_device(self, name: str) -> None:
+        self.settings.output_device = name
+        self._parts.player.set_device(name or None)
+        self.save_soon()
+
+    def _save_off_thread(self) -> None:
+        self.before_saving.emit()
+        settings, data = self.settings, self._parts.data
+        self._parts.reader.ask("save", lambda desk: save_settings(settings, data))
