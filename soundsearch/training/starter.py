@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from soundsearch.errors import UserError
 from soundsearch.models.encoder import DualModel, build, load_model, save_model
-from soundsearch.models.text import CaptionTokenizer
 from soundsearch.training.captions import captions, class_names, corpus
 from soundsearch.training.data import Clip, hold_out, read_clips, read_queries, training_clips
 from soundsearch.training.distil import (
@@ -33,25 +31,15 @@ from soundsearch.training.distil import (
 from soundsearch.training.evaluate import file_names
 from soundsearch.training.finish import Measuring, finish
 from soundsearch.training.loop import Corpus, Learner, Run, Settings, retrieval
-from soundsearch.training.losses import cosine_loss, label_positives, nt_xent
 from soundsearch.training.pack import Pack, Packing, join, pack, read_pack
 from soundsearch.training.sentences import sentence_vectors
 from soundsearch.training.synthetic import write_clips
+from soundsearch.training.tune import Texts, Tuning, text_weights, tune_text
 
 _CAPTIONS = 4  # of each clip
 FIRST_SEED = 101  # of the synthesised sounds
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How the text encoder settles into the joint space."""
-
-    steps: int = 600
-    batch: int = 96
-    learning_rate: float = 4e-4
-    seed: int = 1
 
 
 @dataclass(frozen=True)
@@ -74,24 +62,6 @@ class Recipe:
     text: Distillation = Distillation()
     train: Settings = Settings()
     tune: Tuning = Tuning()
-
-
-@dataclass(frozen=True)
-class Texts:
-    """The corpus with the sentence encoder's vectors float32 (N, 384); rows of each clip's captions
-    int (clips, K), of the class names int (527,)."""
-
-    texts: list[str]
-    vectors: np.ndarray
-    captions: np.ndarray
-    classes: np.ndarray
-
-    @property
-    def known(self) -> np.ndarray:
-        """Axes (384, 256) that keep most of what texts differ in."""
-        some = self.vectors[:: max(1, len(self.vectors) // 20_000)]
-        _, _, axes = np.linalg.svd(some - some.mean(0), full_matrices=False)
-        return np.asarray(axes[:256].T)
 
 
 def read_recipe(file: Path) -> Recipe:
@@ -145,8 +115,10 @@ def train_starter(recipe: Recipe, report: Report) -> Path:
     best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
     run.learner.load_state_dict(best["learner"])
     model, config = assemble(recipe, run.learner, student, tokenizer)
+    captions_of = texts.captions[rows]
+    softness = recipe.train.softness
     tune_text(
-        model, run.learner, run.corpus, texts, texts.captions[rows], tokenizer, recipe, report
+        model, run.learner, run.corpus, texts, captions_of, tokenizer, softness, recipe.tune, report
     )
     save_model(recipe.out, model, config, tokenizer)
     heard = [[*learn, *made][row] for row in np.unique(run.corpus.pack.clip)]
@@ -297,13 +269,6 @@ def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, Stud
     return state["tokenizer"], student
 
 
-def text_weights(texts: Texts) -> np.ndarray:
-    """How often an epoch sees a text: captions and class names always, single words seldom."""
-    own = {*texts.captions.ravel().tolist(), *texts.classes.tolist()}
-    several = [len(text.split()) > 1 for text in texts.texts]
-    return np.array([1.0 if i in own else 0.6 if more else 0.35 for i, more in enumerate(several)])
-
-
 def assemble(
     recipe: Recipe, learner: Learner, student: Student, tokenizer: str
 ) -> tuple[DualModel, dict[str, Any]]:
@@ -337,64 +302,3 @@ def assemble(
         model.text_projection.weight.copy_(both @ student.head.weight)
         model.text_projection.bias.copy_(both @ student.head.bias)
     return model, config
-
-
-def tune_text(
-    model: DualModel,
-    learner: Learner,
-    learnt: Corpus,
-    texts: Texts,
-    caption_rows: np.ndarray,
-    tokenizer_json: str,
-    recipe: Recipe,
-    report: Report,
-) -> None:
-    """Trains the text side of `model` against the finished audio side: captions to the sounds that
-    they belong to, and all texts to where the sentence encoder's vectors stand in the joint space.
-    """
-    settings = recipe.tune
-    random = np.random.default_rng(settings.seed)
-    tokenizer = CaptionTokenizer(tokenizer_json, recipe.text.tokens)
-    sounds = joint_vectors(learner, learnt.pack)
-    weights = text_weights(texts)
-    weights /= weights.sum()
-    own = [*model.text.parameters(), *model.text_projection.parameters()]
-    optimizer = torch.optim.AdamW(own, settings.learning_rate, weight_decay=0.01)
-    temperature = learner.log_temperature.exp().clamp(0.02, 0.2).detach()
-    # Versions in which a second sound is loud have no caption of their own here.
-    alone = np.flatnonzero((learnt.pack.other < 0) | (learnt.pack.decibels < -6.0))
-    learner.cpu().eval()
-    model.text.eval()  # without dropout
-    for step in range(settings.steps):
-        for group in optimizer.param_groups:
-            done = step / settings.steps
-            group["lr"] = settings.learning_rate * min(1.0, 20 * done + 0.05) * (1.0 - done)
-        rows = random.choice(alone, settings.batch)
-        numbers = caption_rows[learnt.pack.clip[rows], random.integers(0, _CAPTIONS, len(rows))]
-        others = random.choice(len(texts.texts), settings.batch, p=weights)
-        asked = np.concatenate([numbers, others])
-        found = model.text_vectors(*tokenizer([texts.texts[i] for i in asked]))
-        with torch.no_grad():
-            wanted = learner.text_vectors(torch.from_numpy(texts.vectors[asked]))
-            labels = texts.vectors[caption_rows[learnt.pack.clip[rows], 0]]
-            positives = label_positives(torch.from_numpy(labels), recipe.train.softness)
-        contrast = nt_xent(sounds[rows], found[: len(rows)], positives, temperature)
-        stay = cosine_loss(found, wanted)
-        optimizer.zero_grad()
-        (0.2 * contrast + 4.0 * stay).backward()
-        nn.utils.clip_grad_norm_(own, 1.0)
-        optimizer.step()
-        if step % 50 == 49:
-            report(f"text {step + 1}: contrast {float(contrast):.3f}, apart {float(stay):.4f}")
-
-
-@torch.inference_mode()
-def joint_vectors(learner: Learner, packed: Pack, batch: int = 64) -> torch.Tensor:
-    """Joint unit vectors of all versions, float32 (n, D)."""
-    learner.eval()
-    parts = []
-    for first in range(0, len(packed), batch):
-        mel = torch.from_numpy(packed.mel[first : first + batch].astype(np.float32))[:, None]
-        frames = torch.from_numpy(packed.frames[first : first + batch].astype(np.int64))
-        parts.append(learner.audio_vectors(learner.audio.window(mel, frames)))
-    return torch.cat(parts).clone()
