@@ -24,8 +24,8 @@ FIELD_WEIGHTS = (1.0, 0.8, 0.7, 0.6)
 TAG_WEIGHT = 0.9
 # Files whose texts are read and scored. When more hold the words, those with the most and rarest
 # words in their names are taken, among equal ones those that came into the library first.
-CANDIDATES = 600
-GATHERED = 6_000  # files among which the candidates are chosen, those of the rarest words first
+CANDIDATES = 400
+GATHERED = 4_000  # files among which the candidates are chosen, those of the rarest words first
 # fmt: off
 STOP_WORDS = frozenset((
     "a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of",
@@ -334,10 +334,14 @@ class _Scorer:
             fit = self._fit(words, row.sound_id if tagged else None)
             if not tagged:
                 self._known[words] = fit
+        score, found, marked, all_found = fit
         return NameHit(
             row.file_id,
             row.sound_id,
-            *fit,
+            score,
+            self._where_phrases_stand(row) + found if self._phrases else found,
+            marked,
+            all_found,
             self._root_lengths.get(row.root_id, 0) + row.path_length,
             row.display_name,
         )
@@ -374,6 +378,14 @@ class _Scorer:
         text = f" {row.name} \n {row.folder} \n {row.meta} \n {row.ucs} "
         return all(phrase in text for phrase in self._phrases) and not any(
             excluded in text for excluded in self._excluded
+        )
+
+    def _where_phrases_stand(self, row: _Row) -> tuple[tuple[str, str], ...]:
+        texts = zip((row.name, row.folder, row.meta, row.ucs), FIELDS, strict=True)
+        padded = [(f" {text} ", field) for text, field in texts]
+        return tuple(
+            (phrase.strip(), next(field for text, field in padded if phrase in text))
+            for phrase in self._phrases
         )
 
     def _in(self, text: str) -> frozenset[str]:
