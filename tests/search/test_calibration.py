@@ -63,3 +63,29 @@ def test_without_one_nothing_is_claimed(tmp_path: Path, content: str | None) -> 
     strengths = calibration.strength(np.linspace(-1, 1, 9), rows[0], 2000)
     assert np.all(np.diff(strengths) > 0)
     assert np.all((strengths >= 0) & (strengths <= 1))
+
+
+def test_fit_of_few_or_separable_samples_is_finite() -> None:
+    z = np.array([-1.0, -0.5, 0.5, 2.0, 3.0, 4.0])
+    sounds = np.full(6, 100)
+    for relevant in (z > 1, np.zeros(6, bool), np.ones(6, bool)):
+        curve = fit(z, sounds, relevant)
+        assert np.isfinite([curve.a, curve.b, curve.c]).all()
+    curve = fit(z, sounds, z > 1)
+    strengths = curve.strength(z, 100)
+    assert strengths[:3].max() < 0.5 < strengths[3:].min()
+
+
+def test_opposite_parts_that_cancel_give_no_direction() -> None:
+    vector = unit(np.random.default_rng(6), 8)
+    background = unit(np.random.default_rng(7), 20, 8)
+    assert not query_vector([(vector, 1.0), (vector, -1.0)], background).any()
+
+
+def test_strength_is_the_same_however_many_are_asked_together(tmp_path: Path) -> None:
+    rows = unit(np.random.default_rng(8), 400, 8)
+    calibration = Calibration.load(tmp_path, 8, rows)
+    cosines = rows @ rows[0]
+    together = calibration.strength(cosines, rows[0], 400)
+    alone = [calibration.strength(cosines[i : i + 1], rows[0], 400)[0] for i in range(0, 400, 40)]
+    np.testing.assert_allclose(together[::40], alone, rtol=1e-6)
