@@ -8,8 +8,9 @@ import numpy as np
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
 from soundsearch.search import marks
-from soundsearch.search.names import NameHit, NameHits, Names
+from soundsearch.search.names import NameHits, Names
 from soundsearch.search.query import Query
+from soundsearch.search.scoring import NameHit
 
 # combined = 1 - (1 - 0.9 name)(1 - sound): measured best among the fusions that were tried.
 NAME_WEIGHT = 0.9

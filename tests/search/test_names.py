@@ -10,9 +10,10 @@ import pytest
 from soundsearch.cli.bench_data import synthetic_library
 from soundsearch.library.catalog import Library
 from soundsearch.search import names as names_module
-from soundsearch.search.names import FIELD_WEIGHTS, NameHit, Names
+from soundsearch.search.names import Names
 from soundsearch.search.query import parse
 from soundsearch.search.ranking import rank
+from soundsearch.search.scoring import FIELD_WEIGHTS, NameHit
 from soundsearch.search.vocabulary import Vocabulary
 
 FILES = 1500
