@@ -146,3 +146,12 @@ def test_nearest_is_the_sorted_list_of_cosines() -> None:
     rows, _ = Exact(matrix).nearest(queries[:1], 2)
     assert rows[0].tolist() == [3, 7]
     assert Exact(matrix).nearest(queries, 9999)[0].shape == (4, 500)
+
+
+def test_nearest_of_nothing_is_empty() -> None:
+    _, _, matrix = some(5)
+    rows, cosines = Exact(matrix).nearest(matrix[:2], 3, np.empty(0, np.int64))
+    assert rows.shape == cosines.shape == (2, 0)
+    rows, _ = Exact(matrix[:0]).nearest(matrix[:2], 3)
+    assert rows.shape == (2, 0)
+    assert Exact(matrix).nearest(matrix[:2], 0)[0].shape == (2, 0)
