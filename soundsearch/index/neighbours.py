@@ -23,10 +23,10 @@ class Exact:
         k = min(k, len(rows))
         chosen = np.empty((len(cosines), k), np.int64)
         for i, row in enumerate(cosines):
-            best = np.argpartition(-row, k - 1)[:k] if 0 < k < len(row) else np.arange(len(row))
-            # argpartition leaves open which of several equal ones at the border it takes.
+            best = np.arange(len(row))[:k]
             if 0 < k < len(row):
-                border = row[best].min()
+                # A partition leaves open which of several equal ones at the border it takes.
+                border = np.partition(row, len(row) - k)[len(row) - k]
                 sure = np.flatnonzero(row > border)
                 best = np.concatenate([sure, np.flatnonzero(row == border)[: k - len(sure)]])
             chosen[i] = best[np.lexsort((best, -row[best]))]
