@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from soundsearch.cli.output import print_json, remark
+from soundsearch.errors import UserError
 from soundsearch.scan.pipeline import Progress, ScanReport
 
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
@@ -21,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if "" in args.folders:  # an unset variable of a script does not mean the folder one is in
+        raise UserError("A folder's name is empty", "Give a folder of sounds")
     report = scan_folders(args, args.folders)
     if args.json:
         print_json(report.as_json())

@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     from soundsearch.search.query import parse
     from soundsearch.worker.engine import Engine
 
-    if bool(args.query) == bool(args.queries):
+    if args.query and args.queries:
+        raise UserError("Give either a query or --queries FILE, not both")
+    if not (args.query or args.queries):
         raise UserError("A query is missing", 'For example: soundsearch search "kick drum"')
     queries = _lines(args.queries) if args.queries else [" ".join(args.query)]
     with Engine(data_folder(args.data), model=args.model, device=args.device) as engine:

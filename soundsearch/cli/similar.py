@@ -1,6 +1,7 @@
 """`soundsearch similar FILE`."""
 
 import argparse
+import math
 import os
 import time
 
@@ -20,13 +21,15 @@ def run(args: argparse.Namespace) -> int:
     from soundsearch.search.query import Example, Query
     from soundsearch.worker.engine import Engine
 
-    if args.start < 0 or (args.end is not None and args.end <= args.start):
+    # Written so that "nan" fails too.
+    if not 0 <= args.start < math.inf or not (args.end is None or args.end > args.start):
         raise UserError("The region is empty", "--end must be greater than --start")
     with Engine(data_folder(args.data), model=args.model, device=args.device) as engine:
         if engine.model_name is None:
             raise UserError("No model is installed, so nothing is known of how things sound")
         began = time.perf_counter()
-        example = Example(path=os.fsencode(args.file), start=args.start, end=args.end)
+        end = None if args.end == math.inf else args.end
+        example = Example(path=os.fsencode(args.file), start=args.start, end=end)
         answer = engine.search(Query(examples=(example,)), args.count)
         seconds = time.perf_counter() - began
         if args.json:

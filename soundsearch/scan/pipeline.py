@@ -207,6 +207,7 @@ class _Scan:
         self._rows: list[tuple[bytes, np.ndarray]] = []  # identity, vector
         self._records: list[Record] = []
         self._copies: dict[bytes, list[Record]] = {}  # wait for the facts of their sound
+        self._failures: dict[int, Failed] = {}  # by the key of the job
         self._committed = time.monotonic()
         self._done = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=200)
@@ -224,11 +225,7 @@ class _Scan:
                 self._take(event)
         if not self._control.cancelled:
             self._embed()
-            for record in [record for copies in self._copies.values() for record in copies]:
-                reason = "an equal file could not be read"
-                self._records.append(
-                    replace(record, state=State.FAILED, reason=reason, retry=True, identity=None)
-                )
+            self._fail_copies()
         self._commit()
 
     def _jobs(self) -> Iterator[Job]:
@@ -345,6 +342,7 @@ class _Scan:
     def _fail(self, event: Failed) -> None:
         self._done += 1
         self._report.failed += 1
+        self._failures[event.job.key] = event
         task = self._tasks[event.job.key]
         if not isinstance(task, Candidate):
             return  # a known file that can't be read at the moment; the next scan asks again
@@ -360,6 +358,18 @@ class _Scan:
                 retry=event.retry,
             )
         )
+
+    def _fail_copies(self) -> None:
+        """What is equal to a file that can't be used can't be used either."""
+        for identity, copies in self._copies.items():
+            failed = self._failures.get(self._reader_of[identity])
+            reason = failed.reason if failed else "an equal file could not be read"
+            retry = failed is None or failed.retry
+            self._report.failed += len(copies)
+            self._records += [
+                replace(record, state=State.FAILED, reason=reason, retry=retry, identity=None)
+                for record in copies
+            ]
 
     def _commit(self) -> None:
         """Vectors first: a row of the library never promises a vector that is not there."""

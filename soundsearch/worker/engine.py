@@ -120,33 +120,19 @@ class Engine:
 
     def search(self, query: Query, k: int = 20, by: str = "both") -> Answer:
         """The best k sounds by "name", by "sound", or by "both"; by name without a model."""
-        chosen = self._chosen(query)
         sound = None
         if by != "name" and not query.browses and self._entry is not None:
             sound = self._sound_scores(query)
-        return rank(
-            query,
-            self.library,
-            self._names,
-            sound=sound,
-            k=k,
-            chosen=chosen,
-            by_name=by != "sound",
-        )
-
-    def _chosen(self, query: Query) -> list[int] | None:
-        """Ids of the sounds that the filters on what the person made leave."""
-        filters = query.filters
-        if not (filters.tags or filters.favourite):
-            return None
-        if not (self._data / "user.db").exists():
-            return []
         with UserData.open(self._data, write=False) as marks:
-            sets = [marks.with_tag(tag) for tag in filters.tags]
-            sets += [marks.favourites()] if filters.favourite else []
-        identities = set.intersection(*sets)
-        found = (self.library.sound_by_identity(identity) for identity in identities)
-        return sorted(sound.id for sound in found if sound is not None)
+            return rank(
+                query,
+                self.library,
+                self._names,
+                sound=sound,
+                k=k,
+                by_name=by != "sound",
+                userdata=marks,
+            )
 
     def _sound_scores(self, query: Query) -> SoundScores:
         encoder, vectors = self.encoder, self._vectors

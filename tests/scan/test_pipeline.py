@@ -127,6 +127,15 @@ def test_copies_are_embedded_once(place: Place, folder: Path) -> None:
     assert place.states()["ok"] == 10
 
 
+def test_copies_of_a_broken_file_fail_for_its_reason(place: Place, folder: Path) -> None:
+    shutil.copy(folder / "text.wav", folder / "text again.wav")
+    report = place.scan(folder)
+    failures = place.read(lambda library: library.failures())
+    assert report.failed == len(failures) == 3
+    reasons = {os.path.basename(f.path): (f.reason, f.retry) for f in failures}
+    assert reasons[b"text again.wav"] == reasons[b"text.wav"]
+
+
 @pytest.mark.parametrize("change", ["rename", "move", "rename folder", "copy"])
 def test_moving_and_renaming_embeds_nothing(place: Place, folder: Path, change: str) -> None:
     place.scan(folder)

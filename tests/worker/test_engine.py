@@ -104,6 +104,8 @@ def test_favourites_and_tags_filter(place: tuple[Path, Path]) -> None:
         for text in ("is:fav", "tag:hiss", "anything is:fav"):
             found = engine.search(parse(text), 5).matches
             assert [match.name for match in found] == [chosen.name], text
+        best = engine.search(parse("hiss"), 5).matches[0]
+        assert (best.name, best.why.split(" · ")[0]) == (chosen.name, "tag: hiss")
 
 
 def test_a_second_thread_reads_what_the_first_scans(place: tuple[Path, Path]) -> None:
