@@ -216,6 +216,8 @@ def test_why_says_what_matched(library: Library) -> None:
     answer = rank(parse("hard kick drums"), library, Names(library.db), sound=scores)
     assert answer.matches[0].why == "name: hard, kick · folder: drums · sound 83%"
     assert set(answer.matches[0].words) == {"kick", "hard"}
+    answer = rank(parse('"kick hard" drums'), library, Names(library.db))
+    assert answer.matches[0].why == "name: kick hard · folder: drums"
 
 
 def test_equal_strengths_stand_by_length_of_path_then_name(library: Library) -> None:
