@@ -98,8 +98,8 @@ def tune_text(
         (0.2 * contrast + 4.0 * stay).backward()
         nn.utils.clip_grad_norm_(own, 1.0)
         optimizer.step()
-        if step % 50 == 49:
-            report(f"text {step + 1}: contrast {float(contrast):.3f}, apart {float(stay):.4f}")
+        if step % 25 == 24:
+            report(f"text {step + 1}: contrast {contrast.item():.3f}, apart {stay.item():.4f}")
 
 
 @torch.inference_mode()
