@@ -92,6 +92,7 @@ class Decoders:
         self._rate = rate
         self._segment_seconds = segment_seconds
         self._stall_seconds = stall_seconds
+        self._stopped = False
         self._children = [self._start() for _ in range(max(1, count))]
 
     def _start(self) -> "_Child":
@@ -129,7 +130,7 @@ class Decoders:
 
         for child in self._children:
             feed(child)
-        while any(child.job for child in self._children):
+        while any(child.job for child in self._children) and not self._stopped:
             before = time.monotonic()
             busy = [child for child in self._children if child.job]
             ready = wait([child.pipe for child in busy], timeout=0.5)
@@ -156,6 +157,10 @@ class Decoders:
                     yield event
                 if self._children[index].job is None:
                     feed(self._children[index])
+
+    def stop(self) -> None:
+        """Lets `run` end within half a second; for another thread than the one that iterates."""
+        self._stopped = True
 
     def close(self) -> None:
         for child in self._children:

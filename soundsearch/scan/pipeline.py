@@ -219,7 +219,7 @@ class _Scan:
         cores = os.cpu_count() or 1
         count = min(len(tasks), max(1, cores - 1 if self._encoder else cores))
         with Decoders(count, rate, seconds) as decoders:
-            for event in _ahead(decoders.run(self._jobs(), self._need)):
+            for event in _ahead(decoders.run(self._jobs(), self._need), decoders.stop):
                 if not self._control.wait():
                     break
                 self._take(event)
@@ -394,10 +394,11 @@ class _Scan:
         self._on_progress(Progress(len(self._tasks), self._done, self._report.failed, rate, left))
 
 
-def _ahead(events: Iterator[Event]) -> Iterator[Event | None]:
+def _ahead(events: Iterator[Event], end: Callable[[], None]) -> Iterator[Event | None]:
     """Runs `events` on a thread of its own, a bounded number ahead.
 
-    Yields None when nothing is ready, so that the caller works off what it has.
+    Yields None when nothing is ready, so that the caller works off what it has. end: called when
+    no more is wanted, makes `events` end soon.
     """
     ready: queue.Queue[Event | BaseException | None] = queue.Queue(AHEAD)
     stop = threading.Event()
@@ -436,4 +437,5 @@ def _ahead(events: Iterator[Event]) -> Iterator[Event | None]:
             yield item
     finally:
         stop.set()
+        end()
         thread.join()

@@ -121,3 +121,16 @@ def test_a_slow_reader_loses_nothing() -> None:
     whole = load_mono(os.fsencode(SOUNDS / "bell.flac"), 16_000)
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-4)
     assert threading.active_count() < 10
+
+
+def test_stop_ends_the_run_while_a_decoder_says_nothing() -> None:
+    def need(asked: Job, identity: bytes) -> Need:
+        os.kill(decoders.pids[0], signal.SIGSTOP)
+        threading.Timer(0.1, decoders.stop).start()
+        return ALL
+
+    with Decoders(1, None, 1.0) as decoders:
+        began = time.monotonic()
+        events = list(decoders.run([job(SOUNDS / "bell.flac")], need))
+        assert time.monotonic() - began < 10
+    assert events == []
