@@ -61,7 +61,8 @@ make_environment() {
     echo "Setting up SoundSearch in .venv (once; this downloads PyTorch and takes some minutes)…" >&2
     install_system_libraries
     if ! "$venv/bin/python" -c '' 2>/dev/null; then
-        "$(python_for_the_venv)" -m venv --clear "$venv" >&2 || exit 1
+        python=$(python_for_the_venv) || exit 1
+        "$python" -m venv --clear "$venv" >&2 || exit 1
     fi
     pip() { "$venv/bin/python" -m pip --disable-pip-version-check install -q -c "$root/packaging/constraints.txt" "$@" >&2; }
     list=$(requirements) || exit 1
