@@ -19,10 +19,22 @@ python_for_the_venv() {
     exit 1
 }
 
+python_packages() { # what Debian and Ubuntu leave out of their own Python: venv, and headers for hnswlib
+    command -v python3 >/dev/null || { echo python3 python3-venv python3-dev; return; }
+    own=$(python_for_the_venv 2>/dev/null) || return 0
+    case "$(command -v "$own")" in
+        /usr/bin/*)
+            "$own" -c 'import ensurepip' 2>/dev/null || echo "$own-venv"
+            "$own" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || echo "$own-dev"
+            ;;
+    esac
+}
+
 install_system_libraries() {
     command -v dpkg-query >/dev/null || return 0 # other systems bring these libraries, or README names them
     missing=""
-    for package in $apt_packages; do
+    for package in $(python_packages) $apt_packages; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
