@@ -6,7 +6,7 @@ stamp="$venv/made-of"
 apt_packages="libportaudio2 libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libfontconfig1 libdbus-1-3 libx11-xcb1 \
 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 g++"
 
-what_it_is_made_of() { cat "$root/packaging/constraints.txt" "$root/pyproject.toml"; echo "extras: $extras"; }
+what_it_is_made_of() { echo "$root"; cat "$root/packaging/constraints.txt" "$root/pyproject.toml"; echo "extras: $extras"; }
 
 python_for_the_venv() {
     for candidate in python3 python3.13 python3.12 python3.11; do

@@ -244,6 +244,8 @@ def _data(data: Path) -> Iterator[Check]:
 def _model(data: Path, name: str | None) -> Iterator[Check]:
     from soundsearch.models import catalog
 
+    for error in catalog.broken(data):
+        yield Check("model", False, error.message, error.fix)
     entry = catalog.find(data, name)
     if entry is None:
         yield Check(

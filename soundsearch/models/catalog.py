@@ -52,6 +52,17 @@ def installed(data: Path) -> list[ModelEntry]:
     return list(found.values())
 
 
+def broken(data: Path) -> list[UserError]:
+    """What is wrong with the folders that `installed` passes over."""
+    errors = []
+    for folder in _folders(data):
+        try:
+            read_entry(folder)
+        except UserError as error:
+            errors.append(error)
+    return errors
+
+
 def find(data: Path, name: str | None) -> ModelEntry | None:
     """The model of that name; without a name the preferred one, None when none is installed.
 

@@ -54,3 +54,10 @@ def test_a_driver_that_is_too_old_falls_back_to_the_cpu(monkeypatch: pytest.Monk
     assert not check.ok
     assert "CPU" in check.detail
     assert "driver" in check.fix
+
+
+def test_a_broken_model_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "models" / "cut short"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text("{")
+    assert "cut short" in doctor(tmp_path, tmp_path / "data")
