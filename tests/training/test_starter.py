@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,19 @@ def test_from_sounds_to_a_model_folder(
     card = (folder / "README.md").read_text()
     for text in ("CC-BY-SA-4.0", "somewhere/source", "Results"):
         assert text in card
+    data = tmp_path / "data"
+    shutil.copytree(folder, data / "models" / "small")
+    tables = [str(tmp_path / "clips.csv"), str(tmp_path / "queries.csv")]
+    picture = tmp_path / "reliability.png"
+    options = ["--data", str(data), "--model", "small", "--quiet"]
+    assert run(["evaluate", *tables, *options, "--reliability", str(picture), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["ways"]) == {"by sound", "by name", "fused"}
+    assert told["ways"]["by sound"]["macro"]["R@10"] > 0.5
+    assert told["threshold"] == pytest.approx(calibration.threshold)
+    assert picture.exists()
+    assert run(["evaluate", *tables, *options]) == 0
+    assert "macro mean" in capsys.readouterr().out
     # Everything is there: the second run only exports again, and comes to the same model.
     first = (folder / "weights.safetensors").read_bytes()
     assert run(["train", str(recipe), "--quiet"]) == 0
