@@ -165,6 +165,7 @@ def save_model(
         for key, value in module.state_dict().items()
     }
     save_file(weights, folder / "weights.safetensors")
+    (folder / "weights.safetensors").chmod(0o644)  # safetensors lets nobody else read it
     (folder / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
     settings = {**config, "hash": content_hash(config, folder / "weights.safetensors")}
     part = folder / "model.json.part"
