@@ -34,7 +34,7 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 install_system_libraries() {
     command -v dpkg-query >/dev/null || return 0 # other systems bring these libraries, or README names them
     missing=""
-    for package in $(python_packages) $apt_packages; do
+    for package in $(python_packages) $apt_packages ${apt_for_tests:-}; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
