@@ -1,7 +1,6 @@
 """The vector file: what is appended is read back, whatever was cut or damaged."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soundsearch.errors import UserError
 from soundsearch.index.neighbours import Exact
 from soundsearch.index.vectors import RECORD, WHOLE, Vectors
 
@@ -123,11 +121,9 @@ try:
 except UserError as error:
     print(error)
 """
-    assert resource.RLIMIT_FSIZE
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "can't be written" in done.stdout
     assert len(Vectors.open(tmp_path, DIM)) == 10
-    assert issubclass(UserError, Exception)
 
 
 def test_nearest_is_the_sorted_list_of_cosines() -> None:
