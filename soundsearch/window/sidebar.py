@@ -209,6 +209,11 @@ class Sidebar(QWidget):
         found = item.data(0, _SCOPE) if item is not None else None
         return found if isinstance(found, Scope) and found.kind != "search" else ALL
 
+    @property
+    def has_folders(self) -> bool:
+        """False until they were read, and while there are none."""
+        return self._places.childCount() > 1
+
     def show_all(self) -> None:
         self.tree.setCurrentItem(self._places.child(0))
 

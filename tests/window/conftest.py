@@ -175,6 +175,8 @@ def open_window(qapp, tmp_path: Path) -> Iterator[Callable[..., Open]]:
         opened.append(found)
         if names:
             found.wait_for_rows(len(names))
+            until(lambda: window.model.match_at(0) is not None)
+            until(lambda: window.sidebar.has_folders)
         return found
 
     yield start

@@ -325,7 +325,7 @@ def test_folders_below_folders_limit_the_list(open_window, qtbot) -> None:
     sidebar.tree.setCurrentItem(root.child(0).child(0))
     one.wait_for_rows(1)
     one.window.refresh()  # what was chosen and open stays so
-    qtbot.wait(50)
+    until(lambda: sidebar._places.child(1) is not root)
     assert sidebar.scope().label == "Deep"
     one.wait_for_rows(1)
     sidebar.show_all()
