@@ -59,6 +59,7 @@ class Engine:
         self._names = Names(self.library.db)
         self._vectors: Vectors | None = beside._vectors if beside else self._open_vectors(write)
         self._scored: tuple[object, np.ndarray, np.ndarray] | None = None
+        self._calibrated: tuple[int, Calibration] | None = None
 
     def _open_vectors(self, write: bool) -> Vectors | None:
         if self._entry is None:
@@ -159,9 +160,14 @@ class Engine:
         )
 
     def _calibration(self) -> Calibration:
+        """The model's; read again when vectors came, for without its own it is made of those."""
         assert self._entry is not None
         assert self._vectors is not None
-        return Calibration.load(self._entry.folder, self._entry.dim, self._vectors.matrix)
+        matrix = self._vectors.matrix
+        if self._calibrated is None or self._calibrated[0] != len(matrix):
+            calibration = Calibration.load(self._entry.folder, self._entry.dim, matrix)
+            self._calibrated = len(matrix), calibration
+        return self._calibrated[1]
 
     def _rows_of_sounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids (N,), sorted, of the library's sounds that have a vector, and its row (N,)."""

@@ -1,5 +1,6 @@
 """A data folder at work with a small random model: real torch, real files."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -91,6 +92,25 @@ def test_a_minus_example_moves_away(place: tuple[Path, Path]) -> None:
             m.name: m.cosine for m in engine.search(Query(examples=(like, unlike)), 20).matches
         }
     assert moved["noise 0.wav"] < plain["noise 0.wav"]
+
+
+def test_the_calibration_is_read_once(place: tuple[Path, Path], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(place[0], data)
+    background = np.random.default_rng(1).normal(size=(64, 16)).astype("<f2")
+    background.tofile(data / "models" / "small" / "background.f16")
+    stored = data / "models" / "small" / "calibration.json"
+    stored.write_text(json.dumps({"a": 1.0, "b": 2.0, "c": 0.0, "threshold": 0.4}))
+    with Engine(data, model="small", write=True) as engine:
+        first = engine.search(parse("bell"), 20)
+        stored.unlink()
+        assert engine.search(parse("bell"), 20) == first
+        # New vectors: read again, and now made of the library's own.
+        shutil.copy(SOUNDS / "bell.mp3", place[1] / "one more.mp3")
+        assert engine.scan([]).embedded == 1
+        (place[1] / "one more.mp3").unlink()
+        then = {match.name: match.sound for match in engine.search(parse("bell"), 20).matches}
+    assert then["bell.flac"] != next(m.sound for m in first.matches if m.name == "bell.flac")
 
 
 def test_favourites_and_tags_filter(place: tuple[Path, Path]) -> None:
