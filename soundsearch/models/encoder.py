@@ -27,6 +27,9 @@ from soundsearch.models.cnn import PANNS_WIDTHS, CnnConfig, Panns, SmallCnn
 from soundsearch.models.devices import bfloat16_is_faster, choose_device
 from soundsearch.models.mel import SHORTEST, LogMel
 from soundsearch.models.passt import VARIANTS, Passt, PasstConfig
+from soundsearch.models.starter import WindowedAudio
+from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
+from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 from soundsearch.models.text import CaptionTokenizer, TextConfig, TextEncoder
 
 BATCH_SECONDS = 80.0  # of sound at once: more gains nothing on a CPU
@@ -114,8 +117,8 @@ def build(config: dict[str, Any]) -> DualModel:
     kind "passt" | "cnn"; dim; rate; segment_seconds; padding "segment" (to a whole segment, as the
     published models do) | "bucket" (to the next length of a ladder) | "none"; mel_pooling 1 | 2;
     audio {"network": "N" | "S" | "L" | "S20" | "cnn10" | "cnn14"}, or the fields of PasstConfig or
-    CnnConfig, or {"network": "starter", and those of StarterCnnConfig}; text: the fields of
-    TextConfig.
+    CnnConfig, or {"network": "starter"} and those of StarterPasstConfig or StarterCnnConfig; text:
+    the fields of TextConfig.
     """
     return DualModel(config)
 
@@ -125,15 +128,19 @@ def _audio_encoder(config: dict[str, Any]) -> Any:
         k: tuple(v) if isinstance(v, list) else v for k, v in config["audio"].items()
     }
     network = settings.pop("network", None)
+    if network == "starter":
+        return _starter_audio(config["kind"], settings)
     if config["kind"] == "passt":
         return Passt(VARIANTS[network] if network else PasstConfig(**settings))
     if config["kind"] == "cnn":
-        if network == "starter":
-            from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
-
-            return StarterCnn(StarterCnnConfig(**settings))
         return Panns(network) if network in PANNS_WIDTHS else SmallCnn(CnnConfig(**settings))
     raise ValueError(f"unknown kind of model {config['kind']!r}")
+
+
+def _starter_audio(kind: str, settings: dict[str, Any]) -> WindowedAudio:
+    if kind == "passt":
+        return StarterPasst(StarterPasstConfig(**settings))
+    return StarterCnn(StarterCnnConfig(**settings))
 
 
 def padded_samples(samples: int, rate: int, segment_seconds: float, padding: str) -> int:

@@ -3,17 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from soundsearch.models.mel import HOP, LogMel
-
-WINDOW = 128  # frames of 20 ms that one window holds
-FRAME = 2 * HOP  # samples; pairs of bands and of 10 ms frames are averaged
-SHORTEST = 48  # frames that a short sound is padded to, with silence
-LEVEL = 0.1  # RMS that every sound is brought to
-_MOST_GAIN = 1000.0
-_STRIDE = 16  # frames behind one column of the last feature map
+from soundsearch.models.starter import STRIDE, WindowedAudio
 
 
 @dataclass(frozen=True)
@@ -23,13 +15,8 @@ class StarterCnnConfig:
     widths: tuple[int, ...] = (32, 64, 128, 256)
 
 
-class StarterCnn(nn.Module):
-    """Samples to features: float32 (B, samples) at 32 kHz → (B, 2 · widths[3]).
-
-    Each sound is brought to one level. Long ones are cut into windows of 128 frames, each read as
-    in training; the features are means over the windows, weighted by how much of each holds
-    sound. Zeros at the end are padding and change nothing.
-    """
+class StarterCnn(WindowedAudio):
+    """The features, (B, 2 · widths[3]), are means and maxima over time of the last map."""
 
     def __init__(self, config: StarterCnnConfig) -> None:
         super().__init__()
@@ -46,42 +33,12 @@ class StarterCnn(nn.Module):
             _convolution(third, last),
             _convolution(last, last),
         )
-        self.front = LogMel()
-
-    def forward(self, samples: torch.Tensor) -> torch.Tensor:
-        mel, frames = self.level_mel(samples)
-        total = mel.new_zeros(len(mel), self.dim)
-        weight = mel.new_zeros(len(mel), 1)
-        for start in range(0, mel.shape[3], WINDOW):
-            inside = (frames - start).clamp(0, WINDOW)
-            rows = inside.nonzero()[:, 0]
-            if len(rows):
-                part = self.window(mel[rows, :, :, start : start + WINDOW], inside[rows])
-                share = inside[rows, None].to(mel.dtype)
-                total = total.index_add(0, rows, part * share)
-                weight = weight.index_add(0, rows, share)
-        return total / weight
-
-    def level_mel(self, samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Samples (B, n) → mel (B, 1, 64, T) of sounds at one level, T a multiple of 16, and how
-        many frames hold sound, int64 (B,), at least 1."""
-        samples = samples.float()
-        numbers = torch.arange(1, samples.shape[1] + 1, device=samples.device)
-        lengths = ((samples != 0) * numbers).amax(1).clamp(min=1)
-        rms = (samples.square().sum(1) / lengths).sqrt()
-        samples = samples * torch.clamp(LEVEL / rms.clamp(min=1e-9), max=_MOST_GAIN)[:, None]
-        width = max(SHORTEST, -(-samples.shape[1] // (FRAME * _STRIDE)) * _STRIDE)
-        # A column of silence behind the sound, as in training, unless its window is full.
-        width = min(width + _STRIDE, -(-width // WINDOW) * WINDOW)
-        samples = F.pad(samples, (0, width * FRAME - samples.shape[1]))
-        mel = F.avg_pool2d(self.front(samples)[:, :, :, : 2 * width], 2)
-        return mel, (lengths + FRAME - 1).div(FRAME, rounding_mode="floor")
 
     def window(self, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         """mel (B, 1, 64, T), T ≤ 128, of which frames int (B,) hold sound → features (B, dim)."""
         x = self.stages(mel.contiguous(memory_format=torch.channels_last))
         x = x.mean(2)  # (B, C, T / 16)
-        columns = (frames + _STRIDE - 1).div(_STRIDE, rounding_mode="floor").clamp(1, x.shape[2])
+        columns = (frames + STRIDE - 1).div(STRIDE, rounding_mode="floor").clamp(1, x.shape[2])
         inside = (torch.arange(x.shape[2], device=x.device)[None] < columns[:, None])[:, None]
         mean = (x * inside).sum(2) / columns[:, None]
         # After the ReLU nothing is below zero, so zero is as good as minus infinity.

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import distributed, nn
 
 from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
+from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 from soundsearch.training.losses import cosine_loss, label_positives, nt_xent, tag_loss
 from soundsearch.training.metrics import query_metrics
 from soundsearch.training.pack import Pack
@@ -30,7 +31,8 @@ _HEARD = -6.0  # dB: a second sound at least so loud belongs into the caption
 @dataclass(frozen=True)
 class Settings:
     """How a run goes. minutes: of wall time after which the schedule has run down, whatever the
-    epochs; precision: "float32", "bfloat16", "float16" (the last with gradient scaling)."""
+    epochs; precision: "float32", "bfloat16", "float16" (the last with gradient scaling); network:
+    "cnn" (of `widths`) or "passt"."""
 
     epochs: int = 3
     minutes: float = 0.0
@@ -38,6 +40,7 @@ class Settings:
     learning_rate: float = 2e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
+    network: str = "cnn"
     widths: tuple[int, ...] = (32, 64, 128, 256)
     label_dim: int = 256
     known_dim: int = 256
@@ -74,7 +77,11 @@ class Learner(nn.Module):
 
     def __init__(self, settings: Settings, known: np.ndarray) -> None:
         super().__init__()
-        self.audio = StarterCnn(StarterCnnConfig(settings.widths))
+        self.audio = (
+            StarterPasst(StarterPasstConfig())
+            if settings.network == "passt"
+            else StarterCnn(StarterCnnConfig(settings.widths))
+        )
         self.dim = settings.label_dim + settings.known_dim
         self.label_dim = settings.label_dim
         self.audio_projection = nn.Linear(self.audio.dim, self.dim)

@@ -8,7 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 
 from soundsearch.errors import UserError
 from soundsearch.models.encoder import DualModel, build, load_model, save_model
+from soundsearch.models.starter_cnn import StarterCnnConfig
+from soundsearch.models.starter_passt import StarterPasstConfig
 from soundsearch.training.captions import captions, class_names, corpus
 from soundsearch.training.data import Clip, hold_out, read_clips, read_queries, training_clips
 from soundsearch.training.distil import (
@@ -172,7 +174,7 @@ def read_packs(work: Path, learn: int, made: int) -> Pack:
 
 def _record(recipe: Recipe, run: Run, best: dict[str, Any]) -> dict[str, object]:
     return {
-        "audio": f"CNN of widths {recipe.train.widths}, {run.step} steps of {recipe.processes} x "
+        "audio": f"{recipe.train.network}, {run.step} steps of {recipe.processes} x "
         f"{recipe.train.batch} versions in {run.seconds / 60:.0f} minutes",
         "validation (mAP@10, sources held out)": f"{best['best']:.3f} at step {best['step']}",
         "packed versions": f"{len(run.corpus.pack)} (crop, speed, room, second sound, low-pass, "
@@ -274,14 +276,19 @@ def assemble(
 ) -> tuple[DualModel, dict[str, Any]]:
     """The dual model of both sides, and its configuration as it stands in model.json."""
     text = text_config(recipe.text, len(vocabulary_words(tokenizer)))
+    audio = (
+        StarterPasstConfig()
+        if recipe.train.network == "passt"
+        else StarterCnnConfig(recipe.train.widths)
+    )
     config: dict[str, Any] = {
         "name": recipe.name,
-        "kind": "cnn",
+        "kind": recipe.train.network,
         "dim": learner.dim,
         "rate": 32_000,
         "segment_seconds": 10.0,
-        "padding": "bucket",
-        "audio": {"network": "starter", "widths": list(recipe.train.widths)},
+        "padding": "none",  # the network pads to its own steps
+        "audio": {"network": "starter", **asdict(audio)},
         "text": {
             "architecture": text.architecture,
             "config": text.config,
