@@ -1,7 +1,7 @@
 """A query's filters, phrases and exclusions as conditions of SQL."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from soundsearch.audio.tags import split_words
 from soundsearch.search.query import Filters, Query, Range
@@ -10,11 +10,15 @@ SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
 
 
 def conditions(
-    query: Query, chosen: Iterable[int] | None, exclusions: bool = True
+    query: Query,
+    chosen: Iterable[int] | None,
+    excluded: Iterable[str] = (),
+    hidden: Collection[int] = (),
 ) -> tuple[str, tuple[object, ...]]:
-    """SQL behind WHERE … for a query's filters, phrases and exclusions, on files f and sounds s.
+    """SQL behind WHERE … for a query's filters and phrases, on files f and sounds s.
 
-    chosen: the sounds that tags and favourites leave, None: all. exclusions=False leaves those out.
+    chosen: the sounds that tags and favourites leave, None: all. excluded: words and phrases, split
+    already, that must not stand in a file's texts; hidden: sounds to leave out.
     """
     parts: list[str] = []
     values: list[object] = []
@@ -22,9 +26,12 @@ def conditions(
         if split_words(phrase):
             parts.append("f.id IN (SELECT rowid FROM names WHERE names MATCH ?)")
             values.append(as_phrase(phrase))
-    if exclusions and (text := excluding(query)):
+    if text := any_of(excluded):
         parts.append("f.id NOT IN (SELECT rowid FROM names WHERE names MATCH ?)")
         values.append(text)
+    if hidden:
+        parts.append("f.sound_id NOT IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(sorted(hidden)))
     _filter_conditions(query.filters, parts, values)
     if chosen is not None:
         parts.append("f.sound_id IN (SELECT value FROM json_each(?))")
@@ -37,9 +44,9 @@ def as_phrase(text: str) -> str:
     return '"' + " ".join(split_words(text)) + '"'
 
 
-def excluding(query: Query) -> str:
-    """A full-text expression for what must not stand in the texts; "" when nothing is excluded."""
-    return " OR ".join(as_phrase(text) for text in query.excluded if split_words(text))
+def any_of(texts: Iterable[str]) -> str:
+    """A full-text expression for any of some words and phrases, which are split already."""
+    return " OR ".join(f'"{text}"' for text in texts)
 
 
 def _filter_conditions(filters: Filters, parts: list[str], values: list[object]) -> None:

@@ -27,7 +27,10 @@ def chosen(
 def tagged(
     words: Sequence[str], library: Library, userdata: UserData
 ) -> dict[str, frozenset[int]] | None:
-    """For each word, the sounds in whose tags a word begins with it; None when there are none."""
+    """For each word or phrase, the sounds in whose tags it stands, its end perhaps longer.
+
+    None: there are none.
+    """
     found = {
         word: _ids(library, identities)
         for word, identities in userdata.tagged_with_words(words).items()

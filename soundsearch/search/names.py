@@ -7,14 +7,14 @@ and by how well it fits (the word itself, a form or the beginning of it, a part,
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
 
 from soundsearch.audio.tags import split_words
-from soundsearch.search.filters import SHOWN_STATES, as_phrase, conditions, excluding
+from soundsearch.search.filters import SHOWN_STATES, any_of, as_phrase, conditions
 from soundsearch.search.query import Query
 from soundsearch.search.scoring import NameHit, Row, Scorer, Tagged
 from soundsearch.search.vocabulary import HELD, Meaning, Vocabulary
@@ -74,14 +74,15 @@ class Names:
             ids, complete = passing, True
         else:
             ids, complete = self._candidates(query, meanings, passing)
-        scorer = Scorer(query, meanings, tagged or {}, self._root_lengths)
+        scorer = self._scorer(query, tagged or {})
         found = [scorer.score(row) for row in self._rows("f.id", ids)]
         if tagged:
-            sounds = sorted(frozenset().union(*tagged.values()))[:CANDIDATES]
+            asked = (tagged.get(meaning.word, frozenset()) for meaning in meanings)
+            sounds = sorted(frozenset[int]().union(*asked))[:CANDIDATES]
             known = set(ids.tolist())
             rows = self._rows("f.sound_id", sounds, passing)
             found += [scorer.score(row) for row in rows if row.file_id not in known]
-        hits = [hit for hit in found if hit is not None and (hit.score or not meanings)]
+        hits = [hit for hit in found if hit is not None and hit.score]
         return NameHits(tuple(sorted(hits, key=lambda hit: hit.order)), complete)
 
     def score(
@@ -97,15 +98,25 @@ class Names:
         """
         self._refresh()
         passing = self._passing_files(query, chosen)
-        scorer = Scorer(query, self._meanings(query), tagged or {}, self._root_lengths)
+        scorer = self._scorer(query, tagged or {})
         found = (scorer.score(row) for row in self._rows("f.sound_id", sound_ids, passing))
         return sorted((hit for hit in found if hit is not None), key=lambda hit: hit.order)
 
     def passing_sounds(
-        self, query: Query, chosen: Iterable[int] | None = None, exclusions: bool = False
+        self,
+        query: Query,
+        chosen: Iterable[int] | None = None,
+        exclusions: bool = False,
+        tagged: Tagged | None = None,
     ) -> np.ndarray | None:
-        """The sounds that filters and phrases leave: int64 ids, sorted; None: all."""
-        if self._passing_files(query, chosen, exclusions) is None:
+        """The sounds that filters and phrases leave: int64 ids, sorted; None: all.
+
+        exclusions: also without those of which every file is excluded.
+        """
+        self._refresh()
+        excluded = self.excluded(query) if exclusions else []
+        hidden = _sounds_of(excluded, tagged)
+        if self._passing_files(query, chosen, excluded, hidden) is None:
             return None
         assert self._passing is not None
         return self._passing[2]
@@ -115,9 +126,31 @@ class Names:
         words = [word for text in query.words for word in split_words(text)]
         return list(dict.fromkeys([w for w in words if w not in STOP_WORDS] or words))
 
-    def browse(self, query: Query, chosen: Iterable[int] | None, limit: int) -> list[int]:
+    def excluded(self, query: Query) -> list[str]:
+        """What must not stand in texts, split into words; of single words their forms too.
+
+        What a search for the word would count as that word is hidden, but not what only holds it
+        or is a letter off.
+        """
+        found: list[str] = []
+        for text in query.excluded:
+            words = split_words(text)
+            if words:
+                found.append(" ".join(words))
+            if len(words) == 1:
+                found += self._vocabulary.forms(words[0])
+        return list(dict.fromkeys(found))
+
+    def browse(
+        self,
+        query: Query,
+        chosen: Iterable[int] | None,
+        limit: int,
+        tagged: Tagged | None = None,
+    ) -> list[int]:
         """Sound ids in the order of their files' names."""
-        where, values = conditions(query, chosen)
+        excluded = self.excluded(query)
+        where, values = conditions(query, chosen, excluded, _sounds_of(excluded, tagged))
         rows = self._db.execute(
             "SELECT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
             f" WHERE f.state IN {SHOWN_STATES}{where}"
@@ -143,12 +176,23 @@ class Names:
         typed = [word for text in query.words[-1:] for word in split_words(text)][-1:]
         return [self._vocabulary.meaning(word, [word] == typed) for word in words]
 
+    def _scorer(self, query: Query, tagged: Tagged) -> Scorer:
+        split = (split_words(phrase) for phrase in query.phrases)
+        phrases = {" ".join(w): self._vocabulary.phrase_rarity(w) for w in split if w}
+        return Scorer(
+            self._meanings(query), phrases, self.excluded(query), tagged, self._root_lengths
+        )
+
     def _passing_files(
-        self, query: Query, chosen: Iterable[int] | None, exclusions: bool = False
+        self,
+        query: Query,
+        chosen: Iterable[int] | None,
+        excluded: Iterable[str] = (),
+        hidden: Collection[int] = (),
     ) -> np.ndarray | None:
         """Ids of the files that filters and phrases leave, sorted; None: all. The last answer is
         kept, for filters stay while words are typed."""
-        where, values = conditions(query, chosen, exclusions)
+        where, values = conditions(query, chosen, excluded, hidden)
         if not where:
             return None
         if self._passing is None or self._passing[0] != (where, values):
@@ -174,16 +218,16 @@ class Names:
     ) -> tuple[np.ndarray, bool]:
         """File ids that promise most, and whether they are all that hold a word."""
         groups = sorted((m for m in meanings if m.fits), key=lambda m: m.files)
-        without = excluding(query)
+        without = any_of(self.excluded(query))
         phrases = [as_phrase(phrase) for phrase in query.phrases if split_words(phrase)]
         tiers = [_tiers(group) for group in groups]
         if len(groups) > 1:
             # Files that hold everything come first, and need not have the rarest word in the name.
-            every = " AND ".join(f"({_any_of(group.fits)})" for group in groups)
+            every = " AND ".join(f"({any_of(group.fits)})" for group in groups)
             worth = sum(group.rarity for group in groups)
             tiers.insert(0, [(worth, f"name : ({every})"), (0.8 * worth, every)])
-        elif phrases and not meanings:
-            tiers = [[(1.0, " AND ".join(phrases))]]
+        if phrases:  # every file that passes holds them: the last resort
+            tiers.append([(0.0, " AND ".join(phrases))])
         left = GATHERED
         complete = True
         found: list[tuple[np.ndarray, np.ndarray]] = []
@@ -248,21 +292,21 @@ class Names:
         return np.array(self._db.execute(sql).fetchall(), np.int64).reshape(-1)
 
 
+def _sounds_of(texts: Iterable[str], tagged: Tagged | None) -> frozenset[int]:
+    return frozenset[int]().union(*((tagged or {}).get(text, ()) for text in texts))
+
+
 def _tiers(meaning: Meaning) -> list[tuple[float, str]]:
     """(worth, full-text expression), the best first: in names, elsewhere, less likely words."""
     sure = [term for term, fit in meaning.fits.items() if fit >= HELD]
     unsure = [term for term, fit in meaning.fits.items() if fit < HELD]
     tiers = []
     if sure:
-        tiers.append((meaning.rarity, f"name : ({_any_of(sure)})"))
-        tiers.append((0.75 * meaning.rarity, f"{{folder meta ucs}} : ({_any_of(sure)})"))
+        tiers.append((meaning.rarity, f"name : ({any_of(sure)})"))
+        tiers.append((0.75 * meaning.rarity, f"{{folder meta ucs}} : ({any_of(sure)})"))
     if unsure:
-        tiers.append((0.4 * meaning.rarity, _any_of(unsure)))
+        tiers.append((0.4 * meaning.rarity, any_of(unsure)))
     return tiers
-
-
-def _any_of(terms: Iterable[str]) -> str:
-    return " OR ".join(f'"{term}"' for term in terms)
 
 
 def _among(values: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -105,9 +105,9 @@ def rank(
     tagged = None
     if userdata is not None:
         allowed = marks.chosen(query, library, userdata, allowed)
-        tagged = marks.tagged(names.words(query), library, userdata)
+        tagged = marks.tagged(names.words(query) + names.excluded(query), library, userdata)
     if query.browses:
-        ids = names.browse(query, allowed, k)
+        ids = names.browse(query, allowed, k, tagged)
         return Answer(tuple(_matches(library, [_Scored(i, 0.0) for i in ids])), False, len(ids))
     named = names.hits(query, allowed, tagged) if by_name else NameHits()
     best: dict[int, NameHit] = {}
@@ -153,11 +153,13 @@ class _Heard:
         allowed = self.names.passing_sounds(self.query, self.chosen)
         positions = self._positions(allowed)
         looked = 2 * count
+        narrowed = not self.query.excluded
         passed: dict[int, NameHit] = {}
         while True:
-            if looked > _MOST_LOOKED and self.query.excluded:
+            if looked > _MOST_LOOKED and not narrowed:
                 # Nearly everything is excluded: ask the other way round.
-                allowed = self.names.passing_sounds(self.query, self.chosen, exclusions=True)
+                narrowed = True
+                allowed = self.names.passing_sounds(self.query, self.chosen, True, self.tagged)
                 positions, looked = self._positions(allowed), 2 * count
             pool = self._strongest(positions, looked)
             for hit in self.names.score(self.query, pool.tolist(), self.chosen, self.tagged):

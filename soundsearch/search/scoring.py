@@ -1,10 +1,8 @@
 """How a file's texts fit a query, by its words alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from soundsearch.audio.tags import split_words
-from soundsearch.search.query import Query
 from soundsearch.search.vocabulary import HELD, Meaning
 
 FIELDS = ("name", "folder", "meta", "ucs")
@@ -12,6 +10,7 @@ FIELD_WEIGHTS = (1.0, 0.8, 0.7, 0.6)
 TAG_WEIGHT = 0.9
 Tagged = Mapping[str, frozenset[int]]
 _WordsOfFile = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]
+# The weight that was reached, then a NameHit's found, words and all_found.
 _Fit = tuple[float, tuple[tuple[str, str], ...], tuple[str, ...], bool]
 
 
@@ -55,19 +54,21 @@ class Row(NamedTuple):
 class Scorer:
     """Scores texts against one query.
 
-    tagged: the sounds whose tags hold a word of the query, by word. root_lengths: of each root's
-    path, by id.
+    phrases: those of the query, split into words, and the weight of each. excluded: words and
+    phrases, split too, that must stand nowhere. tagged: the sounds whose tags hold a word of the
+    query or something excluded, by it. root_lengths: of each root's path, by id.
     """
 
     def __init__(
         self,
-        query: Query,
         meanings: list[Meaning],
+        phrases: Mapping[str, float],
+        excluded: Iterable[str],
         tagged: Tagged,
         root_lengths: Mapping[int, int],
     ) -> None:
         self._meanings = meanings
-        self._total = sum(meaning.rarity for meaning in meanings)
+        self._total = sum(meaning.rarity for meaning in meanings) + sum(phrases.values())
         self._terms: dict[str, list[tuple[int, float]]] = {}
         for number, meaning in enumerate(meanings):
             for term, fit in meaning.fits.items():
@@ -79,14 +80,15 @@ class Scorer:
         self._folders: dict[str, frozenset[str]] = {}
         self._known: dict[_WordsOfFile, _Fit] = {}
         self._root_lengths = root_lengths
-        self._phrases = [f" {' '.join(split_words(text))} " for text in query.phrases]
-        self._phrases = [phrase for phrase in self._phrases if phrase.strip()]
-        excluded = (f" {' '.join(split_words(text))} " for text in query.excluded)
-        self._excluded = [text for text in excluded if text.strip()]
-        self._phrase_words = frozenset(word for text in self._phrases for word in text.split())
+        self._phrases = [(f" {text} ", weight) for text, weight in phrases.items()]
+        excluded = tuple(excluded)
+        self._excluded = [f" {text} " for text in excluded]
+        self._hidden = frozenset[int]().union(*(tagged.get(text, ()) for text in excluded))
 
     def score(self, row: Row) -> NameHit | None:
         """None when a phrase is missing or something excluded is there."""
+        if row.sound_id in self._hidden:
+            return None
         if (self._phrases or self._excluded) and not self._passes(row):
             return None
         words = (
@@ -101,12 +103,14 @@ class Scorer:
             fit = self._fit(words, row.sound_id if tagged else None)
             if not tagged:
                 self._known[words] = fit
-        score, found, marked, all_found = fit
+        reached, found, marked, all_found = fit
+        if self._phrases:
+            reached, found, marked = self._with_phrases(row, reached, found, marked)
         return NameHit(
             row.file_id,
             row.sound_id,
-            score,
-            self._where_phrases_stand(row) + found if self._phrases else found,
+            reached / self._total if self._total else 0.0,
+            found,
             marked,
             all_found,
             self._root_lengths.get(row.root_id, 0) + row.path_length,
@@ -133,27 +137,32 @@ class Scorer:
             meaning.rarity * value for meaning, value in zip(self._meanings, best, strict=True)
         )
         return (
-            # A phrase is a condition: every file that gets here holds it.
-            reached / self._total if self._total else float(bool(self._phrases)),
+            reached,
             tuple(dict.fromkeys(found for found in where if found[0])),
-            tuple(sorted(words[0] | self._phrase_words)),
+            tuple(sorted(words[0])),
             all(held),
         )
 
     def _passes(self, row: Row) -> bool:
         # A phrase stands in one text; no words of ours hold a line break.
         text = f" {row.name} \n {row.folder} \n {row.meta} \n {row.ucs} "
-        return all(phrase in text for phrase in self._phrases) and not any(
+        return all(phrase in text for phrase, _ in self._phrases) and not any(
             excluded in text for excluded in self._excluded
         )
 
-    def _where_phrases_stand(self, row: Row) -> tuple[tuple[str, str], ...]:
-        texts = zip((row.name, row.folder, row.meta, row.ucs), FIELDS, strict=True)
-        padded = [(f" {text} ", field) for text, field in texts]
-        return tuple(
-            (phrase.strip(), next(field for text, field in padded if phrase in text))
-            for phrase in self._phrases
-        )
+    def _with_phrases(
+        self, row: Row, reached: float, found: tuple[tuple[str, str], ...], marked: tuple[str, ...]
+    ) -> tuple[float, tuple[tuple[str, str], ...], tuple[str, ...]]:
+        """Phrases, which every row that gets here holds, count where they stand."""
+        padded = [f" {text} " for text in (row.name, row.folder, row.meta, row.ucs)]
+        places = []
+        for phrase, weight in self._phrases:
+            field = next(field for field, text in enumerate(padded) if phrase in text)
+            reached += weight * FIELD_WEIGHTS[field]
+            places.append((phrase.strip(), FIELDS[field]))
+            if field == 0:
+                marked = tuple(sorted({*marked, *phrase.split()}))
+        return reached, (*places, *found), marked
 
     def _in(self, text: str) -> frozenset[str]:
         return self._asked.intersection(text.split()) if text else frozenset()

@@ -3,7 +3,7 @@
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz import process
@@ -83,6 +83,18 @@ class Vocabulary:
             self._meanings[word, last] = self._find(word, last)
         return self._meanings[word, last]
 
+    def forms(self, word: str) -> tuple[str, ...]:
+        """Other forms of a word that stand in the library: kicks for kick. Never out of date."""
+        return tuple(sorted(form for form in _forms(word) if self._count(form)))
+
+    def rarity(self, files: int) -> float:
+        """The weight of a word that stands in so many files."""
+        return math.log(1.0 + (self._files + 1) / (files + 1))
+
+    def phrase_rarity(self, words: Sequence[str]) -> float:
+        """The weight of words side by side."""
+        return sum(self.rarity(self._count(word)) for word in words)
+
     def _find(self, word: str, last: bool) -> Meaning:
         own = self._count(word)
         fits = {word: EXACT} if own else {}
@@ -104,7 +116,7 @@ class Vocabulary:
         files = sum(self._count(term) for term in fits)
         # What the word may also stand for must not make it common.
         seen = own or min(files, self._files)
-        return Meaning(word, fits, files, math.log(1.0 + (self._files + 1) / (seen + 1)))
+        return Meaning(word, fits, files, self.rarity(seen))
 
     def _count(self, word: str) -> int:
         """In how many files a whole word stands."""
@@ -138,16 +150,24 @@ class Vocabulary:
         return found
 
 
+_HISSING = ("s", "x", "z", "ch", "sh", "o")  # what takes -es in the plural
+
+
 def _forms(word: str) -> set[str]:
     """Other forms of an English word, and many that are none: the library's words decide."""
     stems = {word}
     for ending in ("s", "es", "ed", "ing"):
         stem = word.removesuffix(ending)
+        if ending == "s" and stem.endswith("s"):  # bass is no plural
+            continue
+        if ending == "es" and not stem.endswith(_HISSING):  # nor is tapes one of tap
+            continue
         if len(stem) >= 3 and stem != word:
             stems |= {stem, stem + "e"} if ending != "s" else {stem}
             if ending in ("ed", "ing") and stem[-1] == stem[-2]:
                 stems.add(stem[:-1])
-    forms = {stem + ending for stem in stems for ending in ("", "s", "es", "ed", "ing")}
+    forms = {stem + ending for stem in stems for ending in ("", "s", "ed", "ing")}
+    forms |= {stem + "es" for stem in stems if stem.endswith(_HISSING)}
     forms |= {stem[:-1] + ending for stem in stems if stem[-1] == "e" for ending in ("ed", "ing")}
     forms |= {stem + stem[-1] + ending for stem in stems for ending in ("ed", "ing")}
     return {form for form in forms if len(form) >= 3 and len(word) >= 3} - {word}

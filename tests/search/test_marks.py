@@ -9,6 +9,7 @@ import pytest
 from soundsearch.cli.bench_data import synthetic_library
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
+from soundsearch.search import ranking
 from soundsearch.search.names import Names
 from soundsearch.search.query import parse
 from soundsearch.search.ranking import Answer, SoundScores, rank
@@ -66,3 +67,21 @@ def test_words_of_tags_are_found(opened: tuple[Library, UserData, list[int]]) ->
     assert answer.matches[0].why == "tag: wobbly"
     assert answer.matches[0].name_score == pytest.approx(0.9)
     assert sounds(rank(parse("wobbly"), library, Names(library.db))) == set()
+
+
+@pytest.mark.parametrize("most_looked", [2_000, 2])
+def test_excluded_words_hide_by_tags_too(
+    opened: tuple[Library, UserData, list[int]], most_looked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_MOST_LOOKED", most_looked)
+    library, userdata, (first, second, third) = opened
+    names = Names(library.db)
+    ids = np.array([row[0] for row in library.db.execute("SELECT id FROM sounds ORDER BY id")])
+    strengths = np.linspace(0.9, 0.1, len(ids)).astype(np.float32)
+    scores = SoundScores(ids, strengths, strengths)
+    for text in ("sounds -wobbly", "-wobbly"):
+        for sound in (None, scores):
+            found = sounds(rank(parse(text), library, names, sound, k=500, userdata=userdata))
+            assert found == set(ids.tolist()) - {first, second}, text
+    found = sounds(rank(parse('-"wobbly things"'), library, names, k=500, userdata=userdata))
+    assert found == set(ids.tolist()) - {first}

@@ -47,7 +47,8 @@ def naive_scores(library: Library, text: str) -> dict[int, float]:
     scores = {}
     for file_id, fields in texts(library).items():
         held = [set(field.split()) for field in fields]
-        if any(set(phrase.split()) & set().union(*held) for phrase in query.excluded):
+        hidden = {form for word in query.excluded for form in (word, *vocabulary.forms(word))}
+        if hidden & set().union(*held):
             continue
         reached = 0.0
         for meaning in meanings:
@@ -189,12 +190,22 @@ def test_any_text_is_a_query(library: Library, text: str) -> None:
         ("boxes", "box"),
     ],
 )
-def test_forms_of_a_word(tmp_path: Path, word: str, stands_for: str) -> None:
+def test_forms_of_a_word(word: str, stands_for: str) -> None:
+    assert vocabulary_of(stands_for).meaning(word, last=False).fits.get(stands_for, 0.0) >= 0.9
+    assert vocabulary_of(stands_for).forms(word) == (stands_for,)
+
+
+@pytest.mark.parametrize(("word", "other"), [("bass", "bases"), ("tap", "tapes"), ("car", "card")])
+def test_what_is_no_form_of_a_word(word: str, other: str) -> None:
+    assert vocabulary_of(other).forms(word) == ()
+
+
+def vocabulary_of(word: str) -> Vocabulary:
     db = sqlite3.connect(":memory:")
     db.execute("CREATE VIRTUAL TABLE names USING fts5 (name, folder, meta, ucs)")
     db.execute("CREATE VIRTUAL TABLE names_vocab USING fts5vocab (names, row)")
     db.execute("CREATE TABLE files (id INTEGER PRIMARY KEY)")
-    db.execute("INSERT INTO names (name) VALUES (?)", (f"{stands_for} something else",))
+    db.execute("INSERT INTO names (name) VALUES (?)", (f"{word} something else",))
     vocabulary = Vocabulary(db)
     vocabulary.refresh((1, 1))
-    assert vocabulary.meaning(word, last=False).fits.get(stands_for, 0.0) >= 0.9
+    return vocabulary

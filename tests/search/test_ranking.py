@@ -12,6 +12,8 @@ from soundsearch.audio.tags import split_words
 from soundsearch.library.catalog import Library
 from soundsearch.library.rows import Record, State
 from soundsearch.scan.naming import file_words
+from soundsearch.search import names as names_module
+from soundsearch.search import ranking
 from soundsearch.search.names import Names
 from soundsearch.search.query import parse
 from soundsearch.search.ranking import Answer, SoundScores, rank
@@ -123,6 +125,47 @@ def test_exclusion_phrases_and_filters_exclude(library: Library) -> None:
     assert by_name(library, "nothinglikeit") == []
 
 
+def add(library: Library, paths: list[str]) -> None:
+    root = library.roots()[0].id
+    library.record(
+        Record(root, os.fsencode(path), 77 + number, 10**18, None, State.OK,
+               identity=(1000 + number).to_bytes(16, "big"), facts=Facts(4410), tags={})
+        for number, path in enumerate(paths)
+    )  # fmt: skip
+    library.name_files(file_words)
+
+
+def test_an_excluded_word_hides_its_other_forms(library: Library) -> None:
+    """What a search for the word itself would count as that word, and nothing more."""
+    add(library, ["Loops/Break A.wav", "Break looped.wav", "Break Loopback.wav", "Break Lop.wav"])
+    names = Names(library.db)
+    scores = sound_scores(library, {"Break A.wav": 0.99, "Break looped.wav": 0.98})
+    for text in ("break -loop", "break -LOOPS", "break -looping"):
+        for sound in (None, scores):
+            got = found(rank(parse(text), library, names, sound=sound))
+            assert {"Break A.wav", "Break looped.wav", "Rain heavy (loop).wav"}.isdisjoint(got)
+            assert {"Break Loopback.wav", "Break Lop.wav"} <= set(got), text
+    assert "Break A.wav" not in by_name(library, "-loop")
+    assert "Break Lop.wav" in by_name(library, "-loop")
+    # Words side by side are exact.
+    assert "Break looped.wav" in by_name(library, 'break -"break loop"')
+    assert "Break looped.wav" not in by_name(library, 'break -"break looped"')
+
+
+@pytest.mark.parametrize("most_looked", [2_000, 2])
+def test_an_excluded_word_that_nearly_all_names_hold(
+    library: Library, most_looked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_MOST_LOOKED", most_looked)
+    add(library, [f"Loops/{number}.wav" for number in range(40)])
+    rows = library.db.execute("SELECT id FROM sounds ORDER BY id").fetchall()
+    strengths = np.linspace(0.1, 0.9, len(rows)).astype(np.float32)
+    scores = SoundScores(np.array([row[0] for row in rows]), strengths, strengths)
+    answer = rank(parse("zebra -loop"), library, Names(library.db), sound=scores, k=3)
+    assert len(answer.matches) == 3
+    assert not any("Loops" in match.folder for match in answer.matches)
+
+
 def test_an_empty_query_browses_by_name(library: Library) -> None:
     assert by_name(library, "") == sorted((os.path.basename(path) for path in FILES), key=str.lower)
     assert by_name(library, "folder:ambience") == [
@@ -218,6 +261,30 @@ def test_why_says_what_matched(library: Library) -> None:
     assert set(answer.matches[0].words) == {"kick", "hard"}
     answer = rank(parse('"kick hard" drums'), library, Names(library.db))
     assert answer.matches[0].why == "name: kick hard · folder: drums"
+
+
+def test_a_phrase_is_words_of_the_query(library: Library) -> None:
+    """It counts where it stands, also beside words that are nowhere and for what came by sound."""
+    scores = sound_scores(library, {"Rain on tent.wav": 0.83})
+    for sound, more in ((None, ""), (scores, " · sound 83%")):
+        best = rank(parse('"rain on" zebra'), library, Names(library.db), sound=sound).matches[0]
+        assert best.name == "Rain on tent.wav"
+        assert best.why == "name: rain on" + more
+        assert best.words == ("on", "rain")
+        assert 0 < (best.name_score or 0) < 1
+    for text, score in (('"rain on"', 1.0), ('"sounds ambience"', 0.8), ('"rain on" tent', 1.0)):
+        best = rank(parse(text), library, Names(library.db)).matches[0]
+        assert best.name_score == pytest.approx(score), text
+
+
+def test_what_came_by_sound_tells_the_words_of_its_name(library: Library) -> None:
+    add(library, [f"Kicks/Kick {number}.wav" for number in range(names_module.CANDIDATES + 9)])
+    last = f"Kick {names_module.CANDIDATES + 8}.wav"
+    scores = sound_scores(library, {last: 0.95})
+    named = {hit.name for hit in Names(library.db).hits(parse("kick")).hits}
+    assert last not in named  # no room among the candidates by name
+    best = rank(parse("kick"), library, Names(library.db), sound=scores).matches[0]
+    assert (best.name, best.why) == (last, "name: kick · sound 95%")
 
 
 def test_equal_strengths_stand_by_length_of_path_then_name(library: Library) -> None:
