@@ -19,6 +19,32 @@ TEMPLATES = (
     "someone recorded {}",
 )
 JOINS = ("{} and {}", "{} with {} in the background", "{}, then {}", "{} while {} is heard")
+# Words that people describe sounds with; combined with what sounds, they teach how words join.
+ADJECTIVES = (
+    "short long soft loud quiet deep high low bright dark metallic wooden plastic glassy hollow "
+    "distant close wet dry sharp dull muffled noisy crunchy warm harsh gentle heavy light fast "
+    "slow rhythmic steady sudden single repeated continuous resonant ringing rattling buzzing "
+    "humming rumbling crackling squeaky creaky scratchy gritty smooth breathy airy punchy tight "
+    "boomy thin thick clean distorted detuned rising falling wobbling pulsing echoing reverberant "
+    "electronic synthetic acoustic analog digital mechanical human animal natural eerie scary "
+    "happy sad angry calm tense small large big tiny huge old rusty broken cheap toy vintage "
+    "modern industrial magical futuristic medieval underwater indoor outdoor"
+).split()
+HEADS = (
+    "hit thud knock click clank clang bang crash snap pop beep blip buzz hum drone pad riser "
+    "whoosh swish sweep impact boom rumble rattle scrape squeak creak crackle hiss splash drip "
+    "gurgle sizzle rustle jingle chime ring tone note chord melody loop beat groove voice shout "
+    "scream whisper laugh breath footstep engine machine motor alarm siren ambience texture "
+    "noise sound effect sample"
+).split()
+ADDITIONS = (
+    "with a long tail", "with a short decay", "with reverb", "with echo", "with a sharp attack",
+    "in a large room", "in a small room", "in the distance", "close up", "outdoors", "indoors",
+    "at night", "on wood", "on metal", "on stone", "on gravel", "in water", "made of glass",
+    "going up", "going down", "getting louder", "fading away", "again and again", "far away",
+    "in the background", "from a game", "from a film", "for an interface", "in a forest",
+    "in the street", "by hand", "with a stick",
+)  # fmt: skip
 # What a lexicographer's file number of WordNet stands for; these hold most of what can be heard.
 _HEARD_FILES = {"04", "05", "06", "11", "19", "29", "32", "35", "39", "43"}
 _SOUND_WORDS = re.compile(
@@ -44,7 +70,7 @@ def captions(clip: Clip, count: int, random: np.random.Generator) -> list[str]:
 
 def corpus(clips: list[Clip], text_folder: Path, wordnet: Path, seed: int = 1) -> list[str]:
     """Texts for the text encoder, each once: captions and joined captions, the ontology, the UCS
-    words, and of WordNet frequent words and glosses of what can be heard.
+    words, of WordNet frequent words and glosses of what can be heard, and phrases put together.
 
     text_folder holds ucs.json, audioset_ontology.json and audioset_classes.csv. Raises UserError.
     """
@@ -62,6 +88,7 @@ def corpus(clips: list[Clip], text_folder: Path, wordnet: Path, seed: int = 1) -
         texts += _ontology(text_folder)
         texts += _ucs(text_folder, random)
         texts += _wordnet(wordnet)
+        texts += _phrases([*labels, *_synonyms(text_folder)], 30_000, random)
     except OSError as error:
         raise UserError(f"A text source is missing ({error})") from None
     tidy = (re.sub(r"\s+", " ", text).strip().lower()[:160] for text in texts)
@@ -98,6 +125,28 @@ def _ucs(folder: Path, random: np.random.Generator) -> list[str]:
                 size = min(len(words), int(random.integers(1, 4)))
                 some = " ".join(str(word) for word in random.choice(words, size, replace=False))
                 texts += [f"{some} {row['subcategory']}", some]
+    return texts
+
+
+def _synonyms(folder: Path) -> list[str]:
+    rows = json.loads((folder / "ucs.json").read_text(encoding="utf-8"))
+    return sorted({str(word) for row in rows for word in row["synonyms"]})
+
+
+def _phrases(things: list[str], count: int, random: np.random.Generator) -> list[str]:
+    """Descriptions put together: what sounds, how it sounds, where."""
+    texts = []
+    for _ in range(count):
+        how = str(random.choice(ADJECTIVES))
+        if random.random() < 0.3:
+            how = f"{how} {random.choice(ADJECTIVES)}"
+        what = str(random.choice(things if random.random() < 0.7 else HEADS))
+        text = f"{how} {what}" if random.random() < 0.8 else what
+        if random.random() < 0.35:
+            text = f"{text} {random.choice(HEADS)}"
+        if random.random() < 0.35:
+            text = f"{text} {random.choice(ADDITIONS)}"
+        texts.append(text)
     return texts
 
 
