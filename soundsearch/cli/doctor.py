@@ -254,5 +254,12 @@ def _model(data: Path, name: str | None) -> Iterator[Check]:
             "no model is installed: sounds are found by name only",
             "Put a model's folder into " + str(data / "models"),
         )
+    elif entry.warning:
+        yield Check(
+            "model",
+            False,
+            f"{entry.name}: {entry.warning}",
+            "Use another: soundsearch models use NAME",
+        )
     else:
         yield Check("model", True, f"{entry.name} ({entry.model_id})")

@@ -17,7 +17,7 @@ COMMANDS = {
     "remove": ("remove", "forget a folder (its files stay as they are)"),
     "relocate": ("relocate", "tell that a folder has moved"),
     "failures": ("failures", "files that could not be used, and why"),
-    "models": ("models", "the models that are here"),
+    "models": ("models", "the models that are here or can be brought; use, import, remove"),
     "train": ("train", "train a model by a configuration"),
     "evaluate": ("evaluate", "measure how well a model finds"),
     "demo": ("demo", "write the synthesised demo sounds and index them"),
@@ -28,7 +28,7 @@ COMMANDS = {
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def _global_options(parser: argparse.ArgumentParser, top: bool) -> None:
+def global_options(parser: argparse.ArgumentParser, top: bool) -> None:
     """Options that stand before or after the command; only the outer parser has defaults."""
 
     def default(value: object) -> object:
@@ -79,12 +79,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Without a command the window opens.",
     )
     parser.add_argument("--version", action="version", version=f"SoundSearch {__version__}")
-    _global_options(parser, top=True)
+    global_options(parser, top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, (module, help_line) in COMMANDS.items():
         command = commands.add_parser(name, help=help_line, description=help_line.capitalize())
         command.module = module
-        _global_options(command, top=False)
+        global_options(command, top=False)
     return parser
 
 

@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
             raise UserError("No model is installed, so nothing is known of how things sound")
         if engine.model_name is None:
             remark("No model is installed: ranked by name only.", args.quiet)
+        if engine.model_warning and args.by != "name":
+            remark(f"The model {engine.model_name}: {engine.model_warning}", args.quiet)
         for text in queries:
             began = time.perf_counter()
             answer = engine.search(parse(text), args.count, by=args.by)

@@ -8,6 +8,8 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,9 @@ from typing import Any
 from soundsearch.errors import UserError
 from soundsearch.paths import resources
 
-PREFERRED = "starter"  # used when several are here and the person named none
+PREFERRED = "starter"  # used when several are here and the person chose none
+IN_USE = "in use"  # the file beside the models that names the one the person chose
+CHECK = "check.json"  # in a model's folder: whether it was seen to work, {"warning": …}
 # Settings that a sound's vector depends on. Others may be reworded without embedding all anew.
 ENCODING = ("kind", "dim", "rate", "segment_seconds", "padding", "mel_pooling", "audio")
 
@@ -26,7 +30,8 @@ class ModelEntry:
     """A model on disk.
 
     model_id: name and a short hash of settings and weights: vectors of one id are comparable.
-    dim: of its vectors; rate: samples/s; bytes: on disk; quality: as stated by its source.
+    dim: of its vectors; rate: samples/s; bytes: on disk; quality: as stated by its source;
+    warning: what the person should know before they trust it, or "".
     """
 
     name: str
@@ -40,6 +45,7 @@ class ModelEntry:
     licence: str
     source: str
     quality: str
+    warning: str = ""
 
 
 def installed(data: Path) -> list[ModelEntry]:
@@ -64,13 +70,15 @@ def broken(data: Path) -> list[UserError]:
 
 
 def find(data: Path, name: str | None) -> ModelEntry | None:
-    """The model of that name; without a name the preferred one, None when none is installed.
+    """The model of that name; without a name the one the person chose, else the preferred one,
+    else any; None when none is installed.
 
     Raises UserError for a name that is not here, naming those that are, and for a broken model.
     """
     entries = {entry.name: entry for entry in installed(data)}
     if name is None:
-        return entries.get(PREFERRED) or next(iter(entries.values()), None)
+        chosen = entries.get(in_use(data) or "")
+        return chosen or entries.get(PREFERRED) or next(iter(entries.values()), None)
     if name not in entries:
         for folder in _folders(data):
             if folder.name == name:
@@ -80,11 +88,79 @@ def find(data: Path, name: str | None) -> ModelEntry | None:
     return entries[name]
 
 
+def in_use(data: Path) -> str | None:
+    """The name that the person chose, whether or not it is still here."""
+    try:
+        return (data / "models" / IN_USE).read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def use(data: Path, name: str) -> ModelEntry:
+    """Makes this the model of the data folder. Raises UserError: see find."""
+    entry = find(data, name)
+    assert entry is not None
+    place = data / "models"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        part = place / f"{IN_USE}.part"
+        part.write_text(f"{name}\n", encoding="utf-8")
+        os.replace(part, place / IN_USE)
+    except OSError as error:
+        raise UserError(f"{place} can't be written ({error.strerror})") from error
+    return entry
+
+
+def own_folder(data: Path, name: str) -> Path:
+    """Where a model of the person's lies, broken or not. Raises UserError for any other."""
+    own = {_name_of(folder): folder for folder in _folders_in(data / "models")}
+    if name not in own:
+        find(data, name)  # raises where there is none at all
+        raise UserError(f"{name} ships with SoundSearch and can't be removed")
+    return own[name]
+
+
+def remove(data: Path, name: str) -> None:
+    """Deletes a model of the person's; vectors made with it stay. Raises UserError.
+
+    It is out of sight at once, also when deleting it is cut short; `tidy` takes the rest.
+    """
+    folder = own_folder(data, name)
+    place = data / "models"
+    try:
+        os.replace(folder, place / f".removed-{os.getpid()}-{folder.name}")
+        if in_use(data) == name:
+            (place / IN_USE).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be removed ({error.strerror})", "Close SoundSearch and try again"
+        ) from error
+    tidy(data)
+
+
+def tidy(data: Path) -> None:
+    """Deletes what is left of removed models."""
+    for folder in (data / "models").glob(".removed-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name_of(folder: Path) -> str:
+    """The name in `model.json`, or the folder's when that can't be read."""
+    try:
+        return str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder.name
+
+
 def _folders(data: Path) -> Iterator[Path]:
     for place in (data / "models", resources() / "models"):
-        for folder in sorted(place.iterdir()) if place.is_dir() else ():
-            if (folder / "model.json").is_file():
-                yield folder
+        yield from _folders_in(place)
+
+
+def _folders_in(place: Path) -> Iterator[Path]:
+    for folder in sorted(place.iterdir()) if place.is_dir() else ():
+        if not folder.name.startswith(".") and (folder / "model.json").is_file():
+            yield folder
 
 
 def read_entry(folder: Path) -> ModelEntry:
@@ -108,12 +184,20 @@ def read_entry(folder: Path) -> ModelEntry:
             licence=settings.get("licence", "no licence stated by its authors"),
             source=settings.get("source", ""),
             quality=settings.get("quality", ""),
+            warning=_warning(folder),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"The model in {folder} can't be used ({type(error).__name__}: {error})",
             "Remove that folder, or put a complete model there",
         ) from error
+
+
+def _warning(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / CHECK).read_text(encoding="utf-8"))["warning"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def content_hash(settings: dict[str, Any], weights: Path) -> str:

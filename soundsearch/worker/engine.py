@@ -88,6 +88,11 @@ class Engine:
         return self._entry.name if self._entry else None
 
     @property
+    def model_warning(self) -> str:
+        """What the person should know before they trust the model; "" for a good one."""
+        return self._entry.warning if self._entry else ""
+
+    @property
     def encoder(self) -> "DualEncoder | None":
         """The model, loaded at the first call; None when none is installed."""
         return self._model.get()

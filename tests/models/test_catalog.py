@@ -9,6 +9,7 @@ import pytest
 
 from soundsearch.errors import UserError
 from soundsearch.models import catalog
+from soundsearch.models.known import KNOWN, known
 from tests.models.small import small_model
 
 
@@ -91,3 +92,56 @@ def test_the_catalog_needs_no_torch() -> None:
     code = "import sys, soundsearch.models.catalog; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_the_chosen_model(tmp_path: Path) -> None:
+    small_model(tmp_path / "shipped" / "models" / "starter", name="starter")
+    small_model(tmp_path / "models" / "mine", name="mine")
+    assert catalog.in_use(tmp_path) is None
+    catalog.use(tmp_path, "mine")
+    found = catalog.find(tmp_path, None)
+    assert found is not None
+    assert (found.name, catalog.in_use(tmp_path)) == ("mine", "mine")
+    with pytest.raises(UserError, match="no model named other"):
+        catalog.use(tmp_path, "other")
+    catalog.remove(tmp_path, "mine")
+    found = catalog.find(tmp_path, None)
+    assert found is not None
+    assert (found.name, catalog.in_use(tmp_path)) == ("starter", None)
+    with pytest.raises(UserError, match="ships with"):
+        catalog.remove(tmp_path, "starter")
+
+
+def test_what_is_left_of_a_removed_model_is_no_model(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "models" / "mine", name="mine")
+    left = folder.rename(tmp_path / "models" / ".removed-1-mine")
+    assert catalog.installed(tmp_path) == []
+    catalog.tidy(tmp_path)
+    assert not left.exists()
+
+
+def test_a_warning(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "models" / "mine", name="mine")
+    assert catalog.read_entry(folder).warning == ""
+    model_id = catalog.read_entry(folder).model_id
+    (folder / catalog.CHECK).write_text('{"warning": "deaf"}')
+    assert catalog.read_entry(folder).warning == "deaf"
+    assert catalog.read_entry(folder).model_id == model_id
+    (folder / catalog.CHECK).write_text("[")
+    assert catalog.read_entry(folder).warning == ""
+
+
+def test_known_models_are_told_fully() -> None:
+    names = [model.name for model in KNOWN]
+    assert len(set(names)) == len(names)
+    for model in KNOWN:
+        assert model.title
+        assert model.licence
+        assert model.source
+        assert model.quality
+        assert model.memory > model.bytes > 0
+        assert all(file.startswith("https://") for file in model.files)
+    salsa = known("salsa")
+    assert salsa is not None
+    assert [file.rsplit(".", 2)[-2] for file in salsa.files] == list("12345")
+    assert known("none") is None

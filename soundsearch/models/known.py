@@ -1,0 +1,145 @@
+"""Models that SoundSearch knows of: what they are, where their authors offer them. Torch-free.
+
+Sizes and memory are computed from the numbers of parameters; qualities are quoted, with the place
+that states them.
+"""
+
+from dataclasses import dataclass
+
+UNSTATED = "no licence stated by its authors"
+_JKU = "https://cloud.cp.jku.at/index.php/s"
+_HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that can be brought here.
+
+    kind: of the model folder ("passt", "cnn", "clap"); source: the page that offers it; files:
+    addresses of its parts in order, joined they are one file; repository: on Hugging Face,
+    instead of files; neither: it can be imported only. download: bytes, None when nobody states
+    them; bytes: on disk once installed; memory: bytes it takes while it indexes on a CPU.
+    """
+
+    name: str
+    title: str
+    kind: str
+    licence: str
+    source: str
+    quality: str
+    bytes: int
+    memory: int
+    download: int | None = None
+    files: tuple[str, ...] = ()
+    repository: str = ""
+
+    @property
+    def downloadable(self) -> bool:
+        return bool(self.files or self.repository)
+
+
+_PASST_ROBERTA = 442_270_000  # parameters
+_RUNTIME = 600_000_000  # bytes of torch, the libraries and a batch of activations
+
+
+def _sizes(parameters: int) -> tuple[int, int]:
+    """Bytes on disk (float16) and in memory (float32 beside the rest of the process)."""
+    return 2 * parameters, 4 * parameters + _RUNTIME
+
+
+def _clap(name: str, title: str, repository: str, parameters: int, quality: str) -> KnownModel:
+    disk, memory = _sizes(parameters)
+    return KnownModel(
+        name=name,
+        title=title,
+        kind="clap",
+        licence="Apache-2.0",
+        source=f"{_HUB}/{repository}",
+        quality=quality,
+        bytes=disk,
+        memory=memory,
+        download=4 * parameters,
+        repository=repository,
+    )
+
+
+def _passt(name: str, title: str, source: str, quality: str, files: tuple[str, ...]) -> KnownModel:
+    disk, memory = _sizes(_PASST_ROBERTA)
+    return KnownModel(
+        name=name,
+        title=title,
+        kind="passt",
+        licence=UNSTATED,
+        source=source,
+        quality=quality,
+        bytes=disk,
+        memory=memory,
+        files=files,
+    )
+
+
+_SALSA_PARTS = (
+    "pMWRbJzXqFPPzgD", "aMDLmLTZH4jCHwq", "3kKiQJFk45R7S5k", "ijLwzPAQrqKRf5P", "Np4A5nobAkaSGpY",
+)  # fmt: skip
+
+KNOWN: tuple[KnownModel, ...] = (
+    KnownModel(
+        name="starter",
+        title="SoundSearch's own small model, for the first start and for weak machines",
+        kind="cnn",
+        licence="Apache-2.0",
+        source="ships with SoundSearch",
+        quality="see its card in the model's folder",
+        bytes=20_000_000,
+        memory=400_000_000,
+    ),
+    _passt(
+        "salsa",
+        "PaSST-N and RoBERTa-large with estimated correspondences (Primus et al., 2024)",
+        "https://github.com/OptimusPrimus/salsa",
+        "Clotho v2 test: mAP@10 40.11, R@1 27.69, R@5 57.05, R@10 70.50 (its README)",
+        tuple(
+            f"{_JKU}/{share}/download/passt_roberta.{number}.ckpt"
+            for number, share in enumerate(_SALSA_PARTS, start=1)
+        ),
+    ),
+    _passt(
+        "dcase2025",
+        "PaSST-N and RoBERTa-large, baseline of DCASE 2025 task 6",
+        "https://github.com/CPJKU/dcase2025_task6_baseline",
+        "Clotho v2 test: mAP@10 35.23, R@1 23.29, R@5 52.17, R@10 64.78 (its README)",
+        (f"{_JKU}/6ZTQ3mcwk9AAS4i/download",),
+    ),
+    _passt(
+        "dcase2023",
+        "PaSST and RoBERTa-large of the paper; weights were not published: import your own",
+        "https://github.com/OptimusPrimus/dcase2023_task6b",
+        "Clotho v2 test: mAP@10 38.56, R@1 26.07, R@5 55.27, R@10 69.30 (the paper, its weights)",
+        (),
+    ),
+    _clap(
+        "clap-general",
+        "LAION's larger CLAP for sound effects, music and speech",
+        "laion/larger_clap_general",
+        193_913_882,
+        "ESC-50 without training: 89.98% (LAION's README, before its conversion)",
+    ),
+    _clap(
+        "clap-unfused",
+        "LAION's CLAP for sounds up to ten seconds",
+        "laion/clap-htsat-unfused",
+        153_492_890,
+        "not stated for these weights",
+    ),
+    _clap(
+        "clap-music-and-speech",
+        "LAION's larger CLAP for music and speech",
+        "laion/larger_clap_music_and_speech",
+        193_913_882,
+        "ESC-50 without training: 89.25% (LAION's README, before its conversion)",
+    ),
+)
+
+
+def known(name: str) -> KnownModel | None:
+    return next((model for model in KNOWN if model.name == name), None)

@@ -1,0 +1,113 @@
+"""`soundsearch models` as people and scripts use it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soundsearch.models import catalog
+from tests.cli.test_commands import Shell
+from tests.models.small import small_model
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path / "data")
+
+
+def test_the_list_tells_what_is_here_and_what_can_be_brought(shell: Shell) -> None:
+    small_model(shell.data / "models" / "mine", name="mine", source="here", quality="none")
+    listed = {model["name"]: model for model in json.loads(shell("models", "--json").stdout)}
+    for model in listed.values():
+        assert set(model) == {"name", "installed", "bytes", "licence", "source", "quality"}
+        assert model["bytes"] > 0
+        assert model["licence"]
+        assert model["source"]
+    assert listed["mine"]["installed"]
+    for name in ("salsa", "dcase2025", "dcase2023"):
+        assert not listed[name]["installed"]
+        assert listed[name]["licence"] == "no licence stated by its authors"
+        assert "mAP@10" in listed[name]["quality"]
+    assert {"starter", "clap-general", "clap-unfused", "clap-music-and-speech"} <= set(listed)
+    assert "larger_clap_music" not in {model["source"].split("/")[-1] for model in listed.values()}
+
+    lines = dict(line.split("\t")[:2] for line in shell("models", "list").stdout.splitlines())
+    assert lines["salsa"] == "to download"
+    assert lines["dcase2023"] == "to import"
+
+
+def test_using_another(shell: Shell) -> None:
+    small_model(shell.data / "models" / "one", name="one")
+    small_model(shell.data / "models" / "two", name="two", seed=1)
+    assert "two is in use now" in shell("models", "use", "two").stderr
+    assert shell.json("library")["model"] == "two"
+    assert "two\tin use" in shell("models").stdout
+    assert "no model named three" in shell("models", "use", "three", code=1).stderr
+    assert shell.json("library")["model"] == "two"
+
+
+def test_removing_asks_first(shell: Shell) -> None:
+    folder = small_model(shell.data / "models" / "one", name="one")
+    shell("models", "use", "one")
+    vectors = shell.data / "embeddings" / catalog.read_entry(folder).model_id
+    vectors.mkdir(parents=True)
+    assert "Add --yes" in shell("models", "remove", "one", code=1).stderr
+    assert folder.exists()
+    assert "kept" in shell("models", "remove", "one", "--yes").stderr
+    assert list((shell.data / "models").iterdir()) == []
+    assert vectors.exists()
+    assert "no model named one" in shell("models", "remove", "one", "--yes", code=1).stderr
+
+    small_model(folder, name="one")
+    shell("models", "remove", "one", "--yes", "--vectors")
+    assert not vectors.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
+def test_the_answer_decides(shell: Shell, answer: bytes, code: int) -> None:
+    folder = small_model(shell.data / "models" / "one", name="one")
+    ours, theirs = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "soundsearch", "--data", str(shell.data), "models", "remove", "one"],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.write(ours, answer)
+    _, said = asking.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert b"Remove the model one" in said
+    assert asking.returncode == code
+    assert folder.exists() == bool(code)
+
+
+def test_a_broken_model_can_be_removed(shell: Shell) -> None:
+    folder = shell.data / "models" / "torn"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text("{")
+    shell("models", "remove", "torn", "--yes")
+    assert not folder.exists()
+
+
+def test_a_model_that_was_not_seen_to_work_is_told(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Sounds").mkdir()
+    shell("scan", str(tmp_path / "Sounds"))
+    folder = small_model(shell.data / "models" / "deaf", name="deaf")
+    (folder / catalog.CHECK).write_text(json.dumps({"warning": "it ranks no better than chance"}))
+    assert "no better than chance" in shell("models", "list").stderr
+    assert "no better than chance" in shell("models", "use", "deaf").stderr
+    assert "no better than chance" in shell("doctor").stdout
+    assert "no better than chance" in shell("search", "bell").stderr
+    assert "chance" not in shell("search", "bell", "--by", "name").stderr
+
+
+def test_each_action_has_help(shell: Shell) -> None:
+    for action in ("list", "use", "remove"):
+        told = shell("models", action, "--help").stdout
+        assert f"soundsearch models {action}" in told
+        assert "--data" in told
