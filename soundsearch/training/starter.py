@@ -32,16 +32,15 @@ from soundsearch.training.distil import (
 )
 from soundsearch.training.evaluate import file_names
 from soundsearch.training.finish import Measuring, finish
-from soundsearch.training.loop import Corpus, Learner, Run, Settings, retrieval
+from soundsearch.training.loop import Report, Run
 from soundsearch.training.pack import Pack, Packing, join, pack, read_pack
 from soundsearch.training.sentences import sentence_vectors
+from soundsearch.training.starter_task import Corpus, Learner, Settings, StarterTask, retrieval
 from soundsearch.training.synthetic import write_clips
 from soundsearch.training.tune import Texts, Tuning, text_weights, tune_text
 
 _CAPTIONS = 4  # of each clip
 FIRST_SEED = 101  # of the synthesised sounds
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -115,20 +114,21 @@ def train_starter(recipe: Recipe, report: Report) -> Path:
     run = learn_audio(recipe, report)
     rows = _rows_of([*clips, *made], [*learn, *made])
     best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
-    run.learner.load_state_dict(best["learner"])
-    model, config = assemble(recipe, run.learner, student, tokenizer)
+    run.task.learner.load_state_dict(best["learner"])
+    model, config = assemble(recipe, run.task.learner, student, tokenizer)
     captions_of = texts.captions[rows]
-    softness = recipe.train.softness
+    softness, learnt = recipe.train.softness, run.task
     tune_text(
-        model, run.learner, run.corpus, texts, captions_of, tokenizer, softness, recipe.tune, report
-    )
+        model, learnt.learner, learnt.corpus, texts, captions_of, tokenizer, softness, recipe.tune,
+        report,
+    )  # fmt: skip
     save_model(recipe.out, model, config, tokenizer)
-    heard = [[*learn, *made][row] for row in np.unique(run.corpus.pack.clip)]
+    heard = [[*learn, *made][row] for row in np.unique(run.task.corpus.pack.clip)]
     complete(recipe, heard, held, everything, _record(recipe, run, best), report)
     return recipe.out
 
 
-def learn_audio(recipe: Recipe, report: Report) -> Run:
+def learn_audio(recipe: Recipe, report: Report) -> Run[StarterTask]:
     """The audio side, over what is packed by now; goes on where it was stopped."""
     clips = training_clips(read_clips(recipe.clips))
     learn, held = hold_out(clips)
@@ -142,8 +142,9 @@ def learn_audio(recipe: Recipe, report: Report) -> Run:
     )
     report(f"{len(learnt.pack)} versions of {len(np.unique(learnt.pack.clip))} clips")
     held_captions = texts.vectors[texts.captions[_rows_of(clips, held)]]
-    run = Run(recipe.work / "run", recipe.train, learnt)
-    run.train(_validation(read_pack(recipe.work / "held"), held_captions, held), report)
+    run = Run(recipe.work / "run", recipe.train, StarterTask(recipe.train, learnt))
+    packed = read_pack(recipe.work / "held")
+    run.train(_validation(run.task.learner, packed, held_captions, held), report)
     return run
 
 
@@ -172,13 +173,13 @@ def read_packs(work: Path, learn: int, made: int) -> Pack:
     return join([*packs, read_pack(work / "made")], [learn, made]) if made else packs[0]
 
 
-def _record(recipe: Recipe, run: Run, best: dict[str, Any]) -> dict[str, object]:
+def _record(recipe: Recipe, run: Run[StarterTask], best: dict[str, Any]) -> dict[str, object]:
     return {
         "audio": f"{recipe.train.network}, {run.step} steps of {recipe.processes} x "
         f"{recipe.train.batch} versions in {run.seconds / 60:.0f} minutes",
         "validation (mAP@10, sources held out)": f"{best['best']:.3f} at step {best['step']}",
-        "packed versions": f"{len(run.corpus.pack)} (crop, speed, room, second sound, low-pass, "
-        "noise, gain), each judged by the tagger as it is",
+        "packed versions": f"{len(run.task.corpus.pack)} (crop, speed, room, second sound, "
+        "low-pass, noise, gain), each judged by the tagger as it is",
         "text": f"{recipe.text}, then {recipe.tune}",
         "settings": f"{recipe.train}",
         "teachers": "an AudioSet tagger (EfficientAT mn04_as) and a sentence encoder "
@@ -208,10 +209,10 @@ def _rows_of(clips: list[Clip], some: list[Clip]) -> np.ndarray:
 
 
 def _validation(
-    held: Pack, held_captions: np.ndarray, clips: list[Clip]
-) -> Callable[[Learner], float]:
+    learner: Learner, held: Pack, held_captions: np.ndarray, clips: list[Clip]
+) -> Callable[[], float]:
     labels = [clip.label for clip in clips]
-    return lambda learner: retrieval(learner, held, held_captions, labels)
+    return lambda: retrieval(learner, held, held_captions, labels)
 
 
 def prepare_texts(recipe: Recipe, clips: list[Clip], report: Report) -> Texts:

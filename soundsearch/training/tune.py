@@ -9,9 +9,9 @@ from torch import nn
 
 from soundsearch.models.encoder import DualModel
 from soundsearch.models.text import CaptionTokenizer
-from soundsearch.training.loop import Corpus, Learner
 from soundsearch.training.losses import cosine_loss, label_positives, nt_xent
 from soundsearch.training.pack import Pack
+from soundsearch.training.starter_task import Corpus, Learner
 
 
 @dataclass(frozen=True)

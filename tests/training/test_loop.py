@@ -2,14 +2,16 @@
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from soundsearch.training.loop import Corpus, Run, Settings, rate_share, retrieval, spoil
+from soundsearch.training.loop import Run, Schedule, learning_rate
 from soundsearch.training.pack import BANDS, FRAMES, Pack
+from soundsearch.training.starter_task import Corpus, Settings, StarterTask, retrieval, spoil
 
 KINDS, EACH, TEXT = 6, 16, 32
 SMALL = Settings(
@@ -48,22 +50,26 @@ def made() -> Corpus:
     return corpus()
 
 
+def run_of(folder: Path, corpus: Corpus, settings: Settings = SMALL) -> Run[StarterTask]:
+    return Run(folder, settings, StarterTask(settings, corpus))
+
+
 def log(folder: Path) -> list[dict[str, str]]:
     with open(folder / "log.csv", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in run.learner.state_dict().items()}
+def weights(run: Run[StarterTask]) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.task.learner.state_dict().items()}
 
 
 def test_a_short_run_lowers_the_loss_and_finds(tmp_path: Path, made: Corpus) -> None:
     labels = [f"kind {i}" for i in range(KINDS)]
-    run = Run(tmp_path, SMALL, made)
-    run.learner.eval()
-    before = retrieval(run.learner, made.pack, made.captions, labels)
+    run = run_of(tmp_path, made)
+    learner = run.task.learner.eval()
+    before = retrieval(learner, made.pack, made.captions, labels)
     lines: list[str] = []
-    run.train(lambda learner: retrieval(learner, made.pack, made.captions, labels), lines.append)
+    run.train(lambda: retrieval(learner, made.pack, made.captions, labels), lines.append)
     rows = log(tmp_path)
     assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
     assert all(math.isfinite(float(row["loss"])) for row in rows)
@@ -77,38 +83,50 @@ def test_a_short_run_lowers_the_loss_and_finds(tmp_path: Path, made: Corpus) -> 
 
 
 def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, made: Corpus) -> None:
-    whole = Run(tmp_path / "whole", SMALL, made)
+    whole = run_of(tmp_path / "whole", made)
     whole.train()
     # Killed between two checkpoints: the steps since the last one are done again.
-    Run(tmp_path / "killed", SMALL, made).train(stop_after=15)
-    again = Run(tmp_path / "killed", SMALL, made)
+    run_of(tmp_path / "killed", made).train(stop_after=15)
+    again = run_of(tmp_path / "killed", made)
     assert again.step == 12
     again.train()
     assert again.step == whole.step
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(again)[name], value, rtol=0, atol=0)
     # A finished run has nothing left to do.
-    finished = Run(tmp_path / "whole", SMALL, made)
+    finished = run_of(tmp_path / "whole", made)
     finished.train()
     assert finished.step == whole.step
 
 
 def test_another_seed_is_another_run(tmp_path: Path, made: Corpus) -> None:
     one, other = (
-        Run(tmp_path / "1", SMALL, made),
-        Run(tmp_path / "2", Settings(**{**vars(SMALL), "seed": 2}), made),
+        run_of(tmp_path / "1", made),
+        run_of(tmp_path / "2", made, replace(SMALL, seed=2)),
     )
     assert not torch.equal(
-        one.learner.audio_projection.weight, other.learner.audio_projection.weight
+        one.task.learner.audio_projection.weight, other.task.learner.audio_projection.weight
     )
 
 
 def test_the_rate_warms_up_and_runs_down() -> None:
-    rates = [rate_share(done, 0.1) for done in np.linspace(0, 1, 101)]
+    schedule = Schedule(learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(schedule, done) for done in np.linspace(0, 1, 101)]
     assert 0 < rates[0] < 0.05
     assert max(rates) == pytest.approx(1.0)
     assert rates.index(max(rates)) == 10
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_rate_of_the_published_code() -> None:
+    """Up over the first of 16 epochs, down along half a cosine from there to epoch 15."""
+    schedule = Schedule(16, learning_rate=2e-5, warmup=1 / 16, cosine_end=15 / 16, floor=1e-7)
+    for epoch in (1.0, 3.5, 8.0, 14.9):
+        cosine = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / 14))
+        wanted = 1e-7 + (2e-5 - 1e-7) * cosine
+        assert learning_rate(schedule, epoch / 16) == pytest.approx(wanted)
+    assert learning_rate(schedule, 0.5 / 16) == pytest.approx(1e-5, rel=0.02)
+    assert learning_rate(schedule, 15.5 / 16) == pytest.approx(1e-7)
 
 
 def test_masks_leave_most_of_a_window(made: Corpus) -> None:
@@ -121,7 +139,7 @@ def test_masks_leave_most_of_a_window(made: Corpus) -> None:
 
 
 def test_vectors_have_unit_length(tmp_path: Path, made: Corpus) -> None:
-    learner = Run(tmp_path, SMALL, made).learner
+    learner = run_of(tmp_path, made).task.learner
     texts = torch.from_numpy(made.captions[:, 0].astype(np.float32))
     vectors = learner.text_vectors(texts)
     assert vectors.shape == (KINDS, 24)
