@@ -1,9 +1,13 @@
 """The vectors of one model: an append-only pair of files that survives being cut anywhere.
 
 `vectors.f16` holds float16 unit vectors, `rows` beside it one record a vector: the sound's
-identity (16 bytes), the start of the segment in seconds (float32; -1 for the whole sound) and a
-CRC-32 of both and of the vector. A record is written after its vector; rows count up to the last
-good CRC, and a writer cuts what lies behind.
+identity (16 bytes), the start of the segment in seconds (float32; -1 for the whole sound, -2 for
+a whole sound of which only some segments were heard) and a CRC-32 of both and of the vector. A
+record is written after its vector; rows count up to the last good CRC, and a writer cuts what
+lies behind.
+
+The segments of a sound stand directly before the row of the whole sound, so that a sound whose
+own row is there has them all. A sound embedded again takes the place of its older rows.
 """
 
 import os
@@ -16,6 +20,7 @@ import numpy as np
 from soundsearch.errors import UserError
 
 WHOLE = -1.0
+FIRST_PASS = -2.0
 RECORD = np.dtype([("identity", "V16"), ("start", "<f4"), ("crc", "<u4")])
 _HEAD = np.dtype([("identity", "V16"), ("start", "<f4")])
 _BLOCK = 65_536  # rows read at once when a library is opened
@@ -70,12 +75,36 @@ class Vectors:
 
     @property
     def starts(self) -> np.ndarray:
-        """float32 (N,): seconds into the sound, -1 for the whole sound."""
+        """float32 (N,): seconds into the sound, WHOLE or FIRST_PASS for the whole sound."""
         return self._records["start"][: self._count]
 
     def row_of(self, identity: bytes) -> int | None:
         """The row of the whole sound's vector."""
         return self._rows.get(identity)
+
+    def is_complete(self, identity: bytes) -> bool:
+        """Whether all of a sound was heard, not only the segments of a first pass."""
+        row = self._rows.get(identity)
+        return row is not None and float(self._records["start"][row]) == WHOLE
+
+    def owners(self) -> np.ndarray:
+        """int64 (N,): the row of the whole sound that each row belongs to, its own for whole ones.
+
+        -1 for rows that later ones replaced, and for segments that a cut left alone.
+        """
+        count = self._count
+        records, whole = self._records[:count], np.array(list(self._rows.values()), np.int64)
+        whole = whole[whole < count]  # another thread may append meanwhile
+        owners = np.full(count, -1, np.int64)
+        owners[whole] = whole
+        ends = np.flatnonzero(records["start"] < 0)
+        segments = np.flatnonzero(records["start"] >= 0)
+        at = np.searchsorted(ends, segments)
+        segments, after = segments[at < len(ends)], ends[at[at < len(ends)]]
+        halves = np.ascontiguousarray(records["identity"]).view(np.uint64).reshape(count, 2)
+        same = (halves[segments] == halves[after]).all(axis=1) & (owners[after] == after)
+        owners[segments[same]] = after[same]
+        return owners
 
     def append(self, identities: list[bytes], starts: np.ndarray, vectors: np.ndarray) -> None:
         """Adds rows: identities (n), starts float32 (n,), vectors (n, D). On disk after flush().

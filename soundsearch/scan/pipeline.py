@@ -5,30 +5,30 @@ before rows, so that a scan can be cut anywhere and goes on from there.
 """
 
 import os
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from soundsearch.audio.decode import AUDIO_EXTENSIONS
-from soundsearch.index.vectors import WHOLE, Vectors
+from soundsearch.index.vectors import FIRST_PASS, WHOLE, Vectors
 from soundsearch.library.catalog import Library
 from soundsearch.library.rows import Change, FileRow, Record, State
+from soundsearch.scan.ahead import ahead
 from soundsearch.scan.candidates import Candidate, quick_hash
-from soundsearch.scan.decoders import Decoded, Decoders, Event, Failed, Job, Need, Segment
+from soundsearch.scan.decoders import Decoded, Decoders, Event, Failed, Job, Need
+from soundsearch.scan.hearing import Heard, Hearing
 from soundsearch.scan.naming import file_words
+from soundsearch.scan.segments import representatives
 from soundsearch.scan.walk import plan, settle
 
 if TYPE_CHECKING:
     from soundsearch.models.encoder import DualEncoder
 
-BATCH_SECONDS = 80.0  # of sound that the model is given at once, in at most so many segments
-BATCH_SEGMENTS = 64
 COMMIT_FILES = 100
 COMMIT_SECONDS = 1.0
 AHEAD = 48  # events that may wait for the model
@@ -101,33 +101,25 @@ class _CancelledError(Exception):
     """Ends a walk."""
 
 
-@dataclass
-class _Reading:
-    """A file that is being read: the sum of its segments' features, and what came at its end."""
-
-    attempt: int = 0
-    total: np.ndarray | None = None  # (F,)
-    segments: int = 0
-    waiting: int = 0  # segments that the model has not seen yet
-    seconds: float = 0.0
-    decoded: Decoded | None = None
-
-
 def scan(
     library: Library,
     vectors: Vectors | None,
     encoder: "DualEncoder | None",
     *,
+    only: Sequence[bytes] = (),
     retry: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_changes: Callable[[list[Change]], None] = lambda changes: None,
     control: Control | None = None,
+    seen: Callable[[], Iterable[int]] = tuple,
 ) -> ScanReport:
-    """Brings the library up to date with its folders.
+    """Brings the library up to date with its folders, or with `only` some (paths of roots).
 
     vectors and encoder belong together; without them files, facts and names are recorded and
-    nothing is embedded. on_changes gets the places whose content became another sound. Ends early,
-    with all that is done kept, when `control` is cancelled.
+    nothing is embedded. Long sounds are heard in part first, and whole once every file has been
+    read. on_changes gets the places whose content became another sound. Ends early, with all that
+    is done kept, when `control` is cancelled. seen: gives, on another thread, the ids of sounds
+    that the person has just seen: of known sounds these are read first.
     """
     began = time.monotonic()
     control = control or Control()
@@ -138,7 +130,8 @@ def scan(
             raise _CancelledError
 
     try:
-        found = plan(library, library.roots(), AUDIO_EXTENSIONS, retry=retry, on_found=look)
+        roots = [root for root in library.roots() if not only or root.path in only]
+        found = plan(library, roots, AUDIO_EXTENSIONS, retry=retry, on_found=look)
     except _CancelledError:
         return ScanReport(seconds=time.monotonic() - began)
     on_changes(settle(found, library))
@@ -152,29 +145,42 @@ def scan(
         offline=[root.path for root in found.offline],
         unreadable=[folder.path for folder in found.unreadable],
     )
+    run = _Scan(library, vectors, encoder, report, on_progress, on_changes, control, seen)
     tasks: list[Candidate | FileRow] = [*found.to_read]
     if vectors is not None:
-        tasks += _not_embedded(library, vectors)
+        tasks += _places(library, lambda identity: vectors.row_of(identity) is None)
     if tasks:
-        _Scan(library, vectors, encoder, report, on_progress, on_changes, control).run(tasks)
+        run.run(tasks)
+    if vectors is not None and not control.cancelled:
+        rest = _places(
+            library,
+            lambda i: vectors.row_of(i) is not None and not vectors.is_complete(i),
+        )
+        if rest:
+            run.run(rest, rest=True)
     library.name_files(file_words)
     report.seconds = time.monotonic() - began
     return report
 
 
-def _not_embedded(library: Library, vectors: Vectors) -> list[FileRow]:
-    """A file of each known sound that has no vector of this model yet and can be read."""
+def _places(library: Library, wanted: Callable[[bytes], bool]) -> list[FileRow]:
+    """A file that can be read of each sound whose identity is wanted; newest folders first."""
     ids, joined = library.sound_identities()
-    lacking = [
-        sound_id
-        for at, sound_id in enumerate(ids)
-        if vectors.row_of(joined[16 * at : 16 * at + 16]) is None
-    ]
+    sounds = [sound_id for at, sound_id in enumerate(ids) if wanted(joined[16 * at : 16 * at + 16])]
     rows: list[FileRow] = []
-    for first in range(0, len(lacking), 1000):
-        places = library.places(lacking[first : first + 1000])
+    for first in range(0, len(sounds), 1000):
+        places = library.places(sounds[first : first + 1000])
         rows += [files[0] for files in places.values() if files[0].state == State.OK]
-    return rows
+    added = {root.id: root.added for root in library.roots()}
+    return sorted(rows, key=lambda row: (-added[row.root_id], row.path))
+
+
+def _rows_of(identity: bytes, heard: Heard) -> Iterator[tuple[bytes, float, np.ndarray]]:
+    """(identity, start, vector) of a sound's moments and then of the whole."""
+    if len(heard.segments) > 1:
+        for at in representatives(heard.segments).tolist():
+            yield identity, float(heard.starts[at]), heard.segments[at]
+    yield identity, WHOLE if heard.complete else FIRST_PASS, heard.whole
 
 
 class _Scan:
@@ -189,6 +195,7 @@ class _Scan:
         on_progress: Callable[[Progress], None],
         on_changes: Callable[[list[Change]], None],
         control: Control,
+        seen: Callable[[], Iterable[int]],
     ) -> None:
         self._library = library
         self._vectors = vectors
@@ -197,14 +204,14 @@ class _Scan:
         self._on_progress = on_progress
         self._on_changes = on_changes
         self._control = control
+        self._seen = seen
         self._roots = {root.id: root for root in library.roots()}
         _, joined = library.sound_identities()
         self._known = {joined[at : at + 16] for at in range(0, len(joined), 16)}
         self._reader_of: dict[bytes, int] = {}  # identity → key of the job that reads the sound
-        self._readings: dict[int, _Reading] = {}
-        self._batch: list[tuple[int, int, np.ndarray]] = []  # key, attempt, samples
-        self._batch_seconds = 0.0
-        self._rows: list[tuple[bytes, np.ndarray]] = []  # identity, vector
+        self._tasks: list[Candidate | FileRow] = []
+        self._rest = False
+        self._rows: list[tuple[bytes, float, np.ndarray]] = []  # identity, start, vector
         self._records: list[Record] = []
         self._copies: dict[bytes, list[Record]] = {}  # wait for the facts of their sound
         self._failures: dict[int, Failed] = {}  # by the key of the job
@@ -212,24 +219,37 @@ class _Scan:
         self._done = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=200)
 
-    def run(self, tasks: Sequence[Candidate | FileRow]) -> None:
-        self._tasks = tasks
+    def run(self, tasks: Sequence[Candidate | FileRow], rest: bool = False) -> None:
+        """Reads files; rest: all of the sounds that a first pass heard in part."""
+        first = len(self._tasks)
+        self._tasks += tasks
+        self._rest = rest
+        self._reader_of.clear()
+        self._hearing = Hearing(self._encoder, first_pass=not rest)
         rate = self._encoder.rate if self._encoder else None
         seconds = self._encoder.segment_seconds if self._encoder else 10.0
         cores = os.cpu_count() or 1
         count = min(len(tasks), max(1, cores - 1 if self._encoder else cores))
         with Decoders(count, rate, seconds) as decoders:
-            for event in _ahead(decoders.run(self._jobs(), self._need), decoders.stop):
+            for event in ahead(decoders.run(self._jobs(first), self._need), AHEAD, decoders.stop):
                 if not self._control.wait():
                     break
                 self._take(event)
         if not self._control.cancelled:
-            self._embed()
+            self._finish(self._hearing.embed())
             self._fail_copies()
         self._commit()
 
-    def _jobs(self) -> Iterator[Job]:
-        for key, task in enumerate(self._tasks):
+    def _jobs(self, first: int) -> Iterator[Job]:
+        """In the order of the tasks, but what the person has just seen before the others."""
+        waiting = dict(enumerate(self._tasks[first:], first))
+        key_of = {task.sound_id: key for key, task in waiting.items() if isinstance(task, FileRow)}
+        while waiting:
+            keys = (key_of.get(sound_id) for sound_id in self._seen())
+            key = next((key for key in keys if key in waiting), None)
+            if key is None:
+                key = next(iter(waiting))
+            task = waiting.pop(key)
             yield Job(key, self._path(task), task.size)
 
     def _path(self, task: Candidate | FileRow) -> bytes:
@@ -239,73 +259,39 @@ class _Scan:
         """Runs on the decoding thread."""
         if self._reader_of.setdefault(identity, job.key) != job.key:
             return Need(samples=False, facts=False)  # an equal file is being read
-        has_vector = self._vectors is None or self._vectors.row_of(identity) is not None
-        return Need(samples=not has_vector, facts=identity not in self._known)
+        return Need(samples=not self._is_heard(identity), facts=identity not in self._known)
+
+    def _is_heard(self, identity: bytes) -> bool:
+        if self._vectors is None:
+            return True
+        if self._rest:
+            return self._vectors.is_complete(identity)
+        return self._vectors.row_of(identity) is not None
 
     def _take(self, event: Event | None) -> None:
         """One event of the decoders, or None when there is none at the moment."""
         if event is None:
-            self._embed()
-        elif isinstance(event, Segment):
-            self._take_segment(event)
-        elif isinstance(event, Decoded):
-            self._readings.setdefault(event.job.key, _Reading()).decoded = event
-            self._finish(event.job.key)
-        else:
-            self._readings.pop(event.job.key, None)
+            self._finish(self._hearing.embed())
+        elif isinstance(event, Failed):
+            self._hearing.forget(event.job.key)
             self._fail(event)
+        else:
+            self._finish(self._hearing.take(event))
         late = time.monotonic() - self._committed >= COMMIT_SECONDS
         if len(self._records) + len(self._rows) >= COMMIT_FILES or late:
             self._commit()
 
-    def _take_segment(self, event: Segment) -> None:
-        assert self._encoder is not None
-        reading = self._readings.setdefault(event.job.key, _Reading())
-        if reading.attempt != event.job.attempt:  # what a decoder that died had read is void
-            self._readings[event.job.key] = reading = _Reading(event.job.attempt)
-        seconds = len(event.samples) / self._encoder.rate
-        reading.waiting += 1
-        reading.seconds += seconds
-        self._batch.append((event.job.key, event.job.attempt, event.samples))
-        self._batch_seconds += seconds
-        if self._batch_seconds >= BATCH_SECONDS or len(self._batch) >= BATCH_SEGMENTS:
-            self._embed()
-
-    def _embed(self) -> None:
-        """Gives the model what has come, and finishes the sounds that are complete then."""
-        if not self._batch:
-            return
-        assert self._encoder is not None
-        batch, self._batch, self._batch_seconds = self._batch, [], 0.0
-        features = self._encoder.segment_features([samples for _, _, samples in batch])
-        for (key, attempt, _), feature in zip(batch, features, strict=True):
-            reading = self._readings.get(key)
-            if reading is None or reading.attempt != attempt:
-                continue
-            total = feature.astype(np.float64)
-            reading.total = total if reading.total is None else reading.total + total
-            reading.segments += 1
-            reading.waiting -= 1
-        for key in dict.fromkeys(key for key, _, _ in batch):
-            self._finish(key)
-
-    def _finish(self, key: int) -> None:
-        reading = self._readings.get(key)
-        if reading is None or reading.decoded is None or reading.waiting:
-            return
-        del self._readings[key]
-        decoded = reading.decoded
-        silent = decoded.facts is not None and decoded.facts.silent
-        if reading.total is not None and not silent:
-            assert self._encoder is not None
-            mean = (reading.total / reading.segments).astype(np.float32)
-            self._rows.append((decoded.identity, self._encoder.pool(mean[None])))
-            self._report.embedded += 1
-            self._report.audio_seconds += reading.seconds
-        self._done += 1
-        task = self._tasks[key]
-        if isinstance(task, Candidate):
-            self._keep(self._record(task, decoded, silent), decoded)
+    def _finish(self, files: Iterable[tuple[Decoded, Heard | None]]) -> None:
+        for decoded, heard in files:
+            if heard is not None:
+                self._rows += _rows_of(decoded.identity, heard)
+                self._report.embedded += not self._rest
+                self._report.audio_seconds += heard.seconds
+            self._done += 1
+            task = self._tasks[decoded.job.key]
+            if isinstance(task, Candidate):
+                silent = decoded.facts is not None and decoded.facts.silent
+                self._keep(self._record(task, decoded, silent), decoded)
 
     def _keep(self, record: Record, decoded: Decoded) -> None:
         """Queues a record; copies of a sound wait until the facts of it have come."""
@@ -374,9 +360,8 @@ class _Scan:
     def _commit(self) -> None:
         """Vectors first: a row of the library never promises a vector that is not there."""
         if self._rows and self._vectors is not None:
-            identities = [identity for identity, _ in self._rows]
-            starts = np.full(len(identities), WHOLE, np.float32)
-            self._vectors.append(identities, starts, np.stack([v for _, v in self._rows]))
+            identities, starts, rows = zip(*self._rows, strict=True)
+            self._vectors.append(list(identities), np.array(starts, np.float32), np.stack(rows))
             self._vectors.flush()
         if self._records:
             self._on_changes(self._library.record(self._records))
@@ -392,50 +377,3 @@ class _Scan:
         rate = (self._done - done) / (now - since) if now > since else 0.0
         left = (len(self._tasks) - self._done) / rate if rate else None
         self._on_progress(Progress(len(self._tasks), self._done, self._report.failed, rate, left))
-
-
-def _ahead(events: Iterator[Event], end: Callable[[], None]) -> Iterator[Event | None]:
-    """Runs `events` on a thread of its own, a bounded number ahead.
-
-    Yields None when nothing is ready, so that the caller works off what it has. end: called when
-    no more is wanted, makes `events` end soon.
-    """
-    ready: queue.Queue[Event | BaseException | None] = queue.Queue(AHEAD)
-    stop = threading.Event()
-
-    def put(item: Event | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for event in events:
-                if not put(event):
-                    return
-            put(None)
-        except BaseException as error:  # raised again where the events are used
-            put(error)
-
-    thread = threading.Thread(target=work, name="decoding", daemon=True)
-    thread.start()
-    try:
-        while True:
-            try:
-                item = ready.get(timeout=0.05)
-            except queue.Empty:
-                yield None
-                continue
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        end()
-        thread.join()

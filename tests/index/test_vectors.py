@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from soundsearch.index.neighbours import Exact
-from soundsearch.index.vectors import RECORD, WHOLE, Vectors
+from soundsearch.index.vectors import FIRST_PASS, RECORD, WHOLE, Vectors
 
 DIM = 24
 
@@ -47,6 +47,33 @@ def test_segments_are_no_whole_sounds(tmp_path: Path) -> None:
         vectors.append(identities[:1] * 3, np.array([10.0, WHOLE, 20.0], np.float32), rows)
         assert vectors.row_of(identities[0]) == 1
     assert Vectors.open(tmp_path, DIM).starts.tolist() == [10.0, -1.0, 20.0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_row_belongs_to_the_newest_whole_sound_behind_it(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    names = [bytes([i]) * 16 for i in range(5)]
+    with Vectors.open(tmp_path, DIM, write=True) as vectors:
+        for _ in range(12):
+            name = names[random.integers(5)]
+            segments = np.arange(random.integers(0, 4), dtype=np.float32)
+            end = ([WHOLE], [FIRST_PASS], [])[random.integers(3)]  # []: cut before the whole sound
+            starts = np.array([*segments, *end], np.float32)
+            _, _, rows = some(max(len(starts), 1), seed)
+            vectors.append([name] * len(starts), starts, rows[: len(starts)])
+        found = vectors.owners()
+        identities = [i.tobytes() for i in vectors.identities]
+        starts_now = vectors.starts.tolist()
+        newest = {i: row for row, i in enumerate(identities) if starts_now[row] < 0}
+        for row, identity in enumerate(identities):
+            end_row = next((r for r in range(row, len(found)) if starts_now[r] < 0), None)
+            belongs = end_row is not None and identities[end_row] == identity
+            expected = end_row if belongs and newest[identity] == end_row else -1
+            assert found[row] == expected
+        for name in names:
+            row = newest.get(name)
+            assert vectors.row_of(name) == row
+            assert vectors.is_complete(name) == (row is not None and starts_now[row] == WHOLE)
 
 
 @pytest.mark.parametrize("name", ["vectors.f16", "rows"])
