@@ -1,7 +1,8 @@
 """Decoding in processes that may die: one file at a time each, samples through shared memory.
 
 The parent's side is `Decoders.run`; the children import `soundsearch.audio` only. A child that
-crashes or stalls is replaced, and its file is tried once more before it counts as failed.
+crashes or stalls is replaced. A file is tried once more after a crash, which may have had another
+cause, before it counts as failed; one that stalled a child has cost enough.
 """
 
 import contextlib
@@ -106,7 +107,8 @@ class Decoders:
         """Reads all jobs, in any order; each ends with one Decoded or Failed.
 
         need(job, identity) is asked on the thread that iterates. A file whose decoder dies is read
-        again from its start, its events then carrying the next `attempt`.
+        again from its start, its events then carrying the next `attempt`; one whose decoder makes
+        no progress fails at once, and trying again later makes sense.
         """
         waiting = iter(jobs)
         again: deque[Job] = deque()
@@ -116,17 +118,13 @@ class Decoders:
             if job is not None:
                 child.give(job)
 
-        def retire(index: int, reason: str, retry: bool) -> Failed | None:
+        def replace_child(index: int) -> Job:
             child = self._children[index]
             job = child.job
+            assert job is not None
             child.stop()
             self._children[index] = self._start()
-            if job is None:
-                return None
-            if job.attempt < ATTEMPTS:
-                again.append(replace(job, attempt=job.attempt + 1))
-                return None
-            return Failed(job, reason, retry)
+            return job
 
         for child in self._children:
             feed(child)
@@ -141,18 +139,21 @@ class Decoders:
                     continue
                 if child.pipe not in ready:
                     child.silent += listened
-                    if child.silent > self._stall_seconds + child.job.size / SLOWEST_DRIVE:
-                        failed = retire(index, "reading it made no progress", True)
-                        if failed:
-                            yield failed
+                    patience = self._stall_seconds + child.job.size / SLOWEST_DRIVE
+                    if child.silent > patience:
+                        job = replace_child(index)
                         feed(self._children[index])
+                        yield Failed(job, f"reading it made no progress for {patience:.0f} s", True)
                     continue
                 child.silent = 0.0
                 try:
                     event = child.receive(need)
                 except (EOFError, OSError):
-                    event = retire(index, "its data crashes the decoder", False)
-                    feed(self._children[index])
+                    job, event = replace_child(index), None
+                    if job.attempt < ATTEMPTS:
+                        again.append(replace(job, attempt=job.attempt + 1))
+                    else:
+                        event = Failed(job, "its data crashes the decoder", False)
                 if event is not None:
                     yield event
                 if self._children[index].job is None:

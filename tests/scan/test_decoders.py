@@ -62,12 +62,13 @@ def test_a_pipe_named_like_a_sound_is_refused(tmp_path: Path) -> None:
     assert [type(event) for event in events] == [Failed]
 
 
-def test_a_stopped_decoder_is_replaced_and_its_file_read_again() -> None:
+def test_a_decoder_without_progress_is_replaced_and_its_file_fails() -> None:
+    """Once is enough: to wait for it a second time would hold up the scan for as long again."""
     files = [SOUNDS / "bell.flac", SOUNDS / "bell.ogg", SOUNDS / "bell.aiff"]
     stopped: list[int] = []
 
     def need(asked: Job, identity: bytes) -> Need:
-        if not stopped:
+        if asked.key == 0:
             stopped.append(decoders.pids[0])
             os.kill(stopped[0], signal.SIGSTOP)
         return ALL
@@ -76,8 +77,28 @@ def test_a_stopped_decoder_is_replaced_and_its_file_read_again() -> None:
         jobs = [job(path, key) for key, path in enumerate(files)]
         events = list(decoders.run(jobs, need))
         assert stopped[0] not in decoders.pids
+    assert len(stopped) == 1
+    assert sorted(by_key(events, Decoded)) == [1, 2]
+    (failed,) = by_key(events, Failed)[0]
+    assert failed.reason == "reading it made no progress for 1 s"
+    assert failed.retry
+
+
+def test_a_file_whose_decoder_died_once_is_read_again() -> None:
+    killed: list[int] = []
+
+    def need(asked: Job, identity: bytes) -> Need:
+        if not killed:
+            killed.append(decoders.pids[0])
+            os.kill(killed[0], signal.SIGKILL)
+        return ALL
+
+    files = [SOUNDS / "bell.flac", SOUNDS / "bell.ogg"]
+    with Decoders(1, 16_000, 1.0) as decoders:
+        jobs = [job(path, key) for key, path in enumerate(files)]
+        events = list(decoders.run(jobs, need))
     decoded = by_key(events, Decoded)
-    assert sorted(decoded) == [0, 1, 2]
+    assert sorted(decoded) == [0, 1]
     assert decoded[0][0].job.attempt == 2
     assert [event.job.attempt for event in by_key(events, Segment)[0]] == [2]
 
