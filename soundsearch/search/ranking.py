@@ -1,7 +1,9 @@
 """The one `rank`: by name alone at once, by name and sound when the model has answered."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -11,11 +13,15 @@ from soundsearch.search import marks
 from soundsearch.search.names import NameHits, Names
 from soundsearch.search.query import Query
 from soundsearch.search.scoring import NameHit
+from soundsearch.search.takes import Alike, alike_by_length, fold, siblings, stem
 
 # combined = 1 - (1 - 0.9 name)(1 - sound): measured best among the fusions that were tried.
 NAME_WEIGHT = 0.9
 PLAYABLE = ("ok", "silent")
 _MOST_LOOKED = 2_000  # sounds, until exclusions are asked for the other way round
+_SPARE = 30  # sounds beyond those wanted: some lie nowhere any more
+_MOST_FOLDED = 4_000  # sounds that are looked through for so many rows of takes
+_TOGETHER = 100  # rows whose places are read at once
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,8 @@ class SoundScores:
 
     sound_ids int64 (N,), sorted; cosines float32 (N,); strengths float32 (N,) in 0…1; threshold:
     below it nothing really matches, None while that is not known; starts float32 (N,): seconds to
-    each sound's best moment, None: the beginnings.
+    each sound's best moment, None: the beginnings. alike: which sounds are like another, None: not
+    known.
     """
 
     sound_ids: np.ndarray
@@ -32,6 +39,7 @@ class SoundScores:
     strengths: np.ndarray
     threshold: float | None = None
     starts: np.ndarray | None = None
+    alike: Alike | None = None
 
     def of(self, sound_ids: np.ndarray) -> np.ndarray:
         """Positions of sounds in these arrays, -1 for sounds without a vector."""
@@ -47,7 +55,8 @@ class Match:
 
     path: absolute, bytes; strength: combined, 0…1, of which sound and name_score are the parts
     (None where unknown); why: for a person; start: seconds of the best moment; places: how many
-    files hold the sound; takes: how many takes this row stands for; words: of the name, to mark.
+    files hold the sound; takes: how many takes this row stands for; members: the sounds of the
+    others, by name; words: of the name, to mark.
     """
 
     path: bytes
@@ -73,12 +82,14 @@ class Match:
     state: str
     places: int = 1
     takes: int = 1
+    members: tuple[int, ...] = ()
     words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Matches, best first. total: how many sounds were found before the cut."""
+    """Matches, best first. total: how many sounds were found, before takes were folded and the
+    answer cut."""
 
     matches: tuple[Match, ...] = ()
     nothing_matches: bool = False
@@ -94,12 +105,15 @@ def rank(
     chosen: Iterable[int] | None = None,
     by_name: bool = True,
     userdata: UserData | None = None,
+    takes: bool = False,
 ) -> Answer:
-    """The best k sounds.
+    """The best k rows.
 
     sound: how all sounds fit by sound; without it the answer is by name. chosen: the sounds to
     choose from, None: all. userdata: its tags are searched beside the names, and filters by tags
-    and favourites are applied. Deterministic: equal strengths stand by length of path, then name.
+    and favourites are applied. takes: every take in a row of its own; else takes that sound alike
+    are one row, but not where an empty query browses. Deterministic: equal strengths stand by
+    length of path, then name.
     """
     allowed = None if chosen is None else sorted(set(chosen))
     tagged = None
@@ -113,11 +127,22 @@ def rank(
     best: dict[int, NameHit] = {}
     for hit in named.hits:
         best.setdefault(hit.sound_id, hit)
-    if sound is None:
-        rows = [_Scored(hit.sound_id, NAME_WEIGHT * hit.score, hit) for hit in best.values()]
-        return Answer(tuple(_matches(library, rows[:k])), not rows, len(rows))
-    heard = _Heard(query, names, sound, allowed, tagged, by_name)
-    return _fused(library, best, heard, k)
+    heard = _Heard(query, names, sound, allowed, tagged, by_name) if sound is not None else None
+    alike = heard.scores.alike if heard is not None else alike_by_length(library.db)
+    wanted = k + _SPARE
+    while True:
+        scored = _by_name(best) if heard is None else _fused(best, heard, wanted)
+        if takes or alike is None:
+            matches = list(islice(_matches(library, scored.rows), k))
+        else:
+            matches = _folded(library, scored.rows, alike, k)
+        if len(matches) >= k or not scored.more or wanted > _MOST_FOLDED:
+            break
+        wanted *= 4
+    if not takes and alike is not None:
+        passing = names.passing_sounds(query, allowed, exclusions=True)
+        matches = _with_members(library, matches, alike, passing)
+    return Answer(tuple(matches), scored.nothing, scored.total)
 
 
 @dataclass(frozen=True)
@@ -185,10 +210,24 @@ class _Heard:
         return self.scores.sound_ids[positions]
 
 
-def _fused(library: Library, named: dict[int, NameHit], heard: _Heard, k: int) -> Answer:
+@dataclass(frozen=True)
+class _Ranked:
+    """rows: best first; more: there may be others; nothing: nothing really matches."""
+
+    rows: list[_Scored]
+    total: int
+    nothing: bool
+    more: bool = False
+
+
+def _by_name(named: dict[int, NameHit]) -> _Ranked:
+    rows = [_Scored(hit.sound_id, NAME_WEIGHT * hit.score, hit) for hit in named.values()]
+    return _Ranked(rows, len(rows), not rows)
+
+
+def _fused(named: dict[int, NameHit], heard: _Heard, wanted: int) -> _Ranked:
     """Every name candidate gets its sound score, the best by sound get their name score."""
-    # More than k: sounds that lie nowhere any more drop out below.
-    by_sound = heard.best(k + 30)
+    by_sound = heard.best(wanted)
     hits = dict(named)
     for hit in by_sound:
         hits.setdefault(hit.sound_id, hit)
@@ -205,7 +244,7 @@ def _fused(library: Library, named: dict[int, NameHit], heard: _Heard, k: int) -
         key=lambda i: (-round(float(combined[i]), 6), *hits[int(pool[i])].order[1:]),
     )
     rows = []
-    for i in order[:k]:
+    for i in order:
         hit = hits[int(pool[i])]
         row = int(at[i])
         rows.append(
@@ -220,10 +259,50 @@ def _fused(library: Library, named: dict[int, NameHit], heard: _Heard, k: int) -
         )
     all_words = heard.by_name and any(hit.all_found for hit in hits.values())
     nothing = scores.threshold is not None and best < scores.threshold and not all_words
-    return Answer(tuple(_matches(library, rows)), nothing, len(order))
+    return _Ranked(rows, len(order), nothing, len(by_sound) >= wanted)
 
 
-def _matches(library: Library, rows: list[_Scored]) -> Iterable[Match]:
+def _folded(library: Library, rows: list[_Scored], alike: Alike, k: int) -> list[Match]:
+    """The best k rows, of takes that sound alike only the best one."""
+    matches: list[Match] = []
+
+    def keys() -> Iterator[tuple[tuple[bytes, str], int]]:
+        for match in _matches(library, rows):
+            matches.append(match)
+            yield (os.path.dirname(match.path), stem(match.name)), match.sound_id
+
+    groups = fold(keys(), alike, k)
+    return [matches[group[0]] for group in groups]
+
+
+def _with_members(
+    library: Library, matches: list[Match], alike: Alike, passing: np.ndarray | None
+) -> list[Match]:
+    """With the other takes in their folders, whether those were among the best or not.
+
+    passing: the sounds that the query's filters leave, sorted; None: all.
+    """
+    shown = {match.sound_id for match in matches}
+    done = []
+    for match in matches:
+        others = siblings(library.db, match.path, match.name, match.folder, match.sound_id)
+        others = [other for other in others if other not in shown]
+        if passing is not None and others:
+            others = np.array(others)[np.isin(others, passing)].tolist()
+        like = alike(match.sound_id, others) if others else ()
+        members = tuple(other for other, same in zip(others, like, strict=True) if same)
+        shown.update(members)
+        done.append(replace(match, takes=1 + len(members), members=members))
+    return done
+
+
+def _matches(library: Library, rows: Sequence[_Scored]) -> Iterator[Match]:
+    """Row by row, without those that lie nowhere any more."""
+    for first in range(0, len(rows), _TOGETHER):
+        yield from _matches_of(library, rows[first : first + _TOGETHER])
+
+
+def _matches_of(library: Library, rows: Sequence[_Scored]) -> Iterator[Match]:
     places = library.places([row.sound_id for row in rows])
     for row in rows:
         here = [p for p in places.get(row.sound_id, []) if p.state not in ("missing", "failed")]
