@@ -11,6 +11,7 @@ FRAME = 2 * HOP  # samples; pairs of bands and of 10 ms frames are averaged
 BANDS = 64
 MARGIN = 48  # frames of silence behind a sound, about as far as a network looks ahead
 LEVEL = 0.1  # RMS that every sound is brought to
+SILENCE = -1.4  # log-mel of zeros
 STRIDE = 16  # windows are padded to whole steps of so many frames
 _MOST_GAIN = 1000.0
 

@@ -6,9 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from soundsearch.models.passt import Passt, PasstConfig
-from soundsearch.models.starter import BANDS, WINDOW, WindowedAudio
-
-_SILENCE = -1.4  # log-mel of zeros
+from soundsearch.models.starter import BANDS, SILENCE, WINDOW, WindowedAudio
 
 
 @dataclass(frozen=True)
@@ -42,4 +40,4 @@ class StarterPasst(WindowedAudio):
         )
 
     def window(self, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-        return self.network(F.pad(mel, (0, WINDOW - mel.shape[3]), value=_SILENCE))
+        return self.network(F.pad(mel, (0, WINDOW - mel.shape[3]), value=SILENCE))

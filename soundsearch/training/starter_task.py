@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from soundsearch.models.starter import SILENCE
 from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
 from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 from soundsearch.training.loop import Place, Schedule
@@ -139,9 +140,11 @@ class StarterTask:
         first = (number * place.processes + place.rank) * size
         rows = np.sort(order[first : first + size])
         logits = torch.from_numpy(pack.logits[rows].astype(np.float32))
+        mel, frames = pack.mel[rows].astype(np.float32), pack.frames[rows].astype(np.int64)
+        delay(mel, frames, random)
         batch = {
-            "mel": torch.from_numpy(spoil(pack.mel[rows].astype(np.float32), random))[:, None],
-            "frames": torch.from_numpy(pack.frames[rows].astype(np.int64)),
+            "mel": torch.from_numpy(spoil(mel, random))[:, None],
+            "frames": torch.from_numpy(frames),
             "text": torch.from_numpy(self._texts(rows, random)),
             "label": torch.from_numpy(self._texts(rows, None)),
             "logits": logits,
@@ -170,6 +173,17 @@ def known_vectors(logits: torch.Tensor, classes: np.ndarray, best: int = 10) -> 
     values, which = torch.sigmoid(logits).topk(best)
     names = torch.from_numpy(classes.astype(np.float32))[which]  # (B, best, T)
     return F.normalize((values[:, :, None] * names).sum(1), dim=-1)
+
+
+def delay(mel: np.ndarray, frames: np.ndarray, random: np.random.Generator) -> None:
+    """Puts silence before every fourth sound that leaves room. mel (B, 64, T) and frames (B,) are
+    changed."""
+    late = np.flatnonzero((frames < mel.shape[2]) & (random.random(len(mel)) < 0.25))
+    for row in late:
+        by = int(random.integers(1, min(mel.shape[2] - frames[row], 40) + 1))
+        mel[row, :, by:] = mel[row, :, :-by].copy()
+        mel[row, :, :by] = SILENCE
+        frames[row] += by
 
 
 def spoil(mel: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,14 @@ import torch
 
 from soundsearch.training.loop import Run, Schedule, learning_rate
 from soundsearch.training.pack import BANDS, FRAMES, Pack
-from soundsearch.training.starter_task import Corpus, Settings, StarterTask, retrieval, spoil
+from soundsearch.training.starter_task import (
+    Corpus,
+    Settings,
+    StarterTask,
+    delay,
+    retrieval,
+    spoil,
+)
 
 KINDS, EACH, TEXT = 6, 16, 32
 SMALL = Settings(
@@ -127,6 +134,18 @@ def test_the_rate_of_the_published_code() -> None:
         assert learning_rate(schedule, epoch / 16) == pytest.approx(wanted)
     assert learning_rate(schedule, 0.5 / 16) == pytest.approx(1e-5, rel=0.02)
     assert learning_rate(schedule, 15.5 / 16) == pytest.approx(1e-7)
+
+
+def test_silence_before_a_sound_leaves_it_whole(made: Corpus) -> None:
+    mel, frames = np.zeros((64, 64, 128), np.float32), np.full(64, 100)
+    mel[:, :, :100] = np.arange(100)  # tells where each frame came from
+    before = mel.copy()
+    delay(mel, frames, np.random.default_rng(1))
+    moved = frames - 100
+    assert 0 < (moved > 0).sum() < 32
+    for row, by in enumerate(moved):
+        assert (mel[row, :, by : by + 100] == before[row, :, :100]).all()
+        assert (mel[row, :, :by] < -1).all()
 
 
 def test_masks_leave_most_of_a_window(made: Corpus) -> None:
