@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from soundsearch.audio.files import without_hindrance
 from soundsearch.audio.resample import Resampler
 from soundsearch.audio.sources import (
     FfmpegSource,
@@ -184,15 +185,15 @@ def open_audio(path: bytes | str) -> AudioReader:
 
 
 def open_regular(path: bytes | str) -> BinaryIO:
-    """A regular file, opened unbuffered for reading. Raises DecodeError.
+    """A regular file, opened unbuffered for reading; it stays free to be renamed or deleted.
 
-    On Windows this is the place for CreateFileW with FILE_SHARE_DELETE.
+    Raises DecodeError.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise DecodeError("not a regular file")
         # The file carries its path as `name`; it stays open beyond this function.
-        file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115
+        file = open(path, "rb", buffering=0, opener=without_hindrance)  # noqa: SIM115
     except OSError as error:
         raise _unreadable(error) from error
     except ValueError as error:  # a NUL in the path
@@ -201,11 +202,6 @@ def open_regular(path: bytes | str) -> BinaryIO:
         file.close()
         raise DecodeError("not a regular file")
     return file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Should a pipe take the file's place after the check, opening it doesn't block."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def mix_down(block: np.ndarray) -> np.ndarray:

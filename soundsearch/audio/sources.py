@@ -16,6 +16,9 @@ import soundfile
 # up to 5,400 frames after a seek are wrong.
 SEEK_LEAD = 0.25
 
+# The C library of a Windows build doesn't know Python's descriptors; it is given read and seek.
+SHARES_DESCRIPTORS = os.name != "nt"
+
 _SNDFILE_CONTAINERS = {"WAVEX": "wav", "RF64": "wav"}
 _SNDFILE_FORMATS = {"MPEG_LAYER_I": "mp1", "MPEG_LAYER_II": "mp2", "MPEG_LAYER_III": "mp3"}
 
@@ -74,8 +77,8 @@ class SndfileSource:
     """libsndfile: WAV, AIFF, FLAC, OGG, Opus, MP3, CAF and their relatives."""
 
     def __init__(self, file: BinaryIO) -> None:
-        # The C library of a Windows build doesn't share Python's descriptors.
-        opened = os.fsdecode(file.name) if os.name == "nt" else file.fileno()
+        # Never the path: the library would open it anew, and on Windows lock it.
+        opened = file.fileno() if SHARES_DESCRIPTORS else file
         try:
             self._file = _ForwardFile(opened, closefd=False)
         except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from soundsearch.audio.files import without_hindrance
 from soundsearch.library.rows import Root
 
 END_BYTES = 64 * 1024
@@ -169,10 +170,8 @@ class Walk:
 def quick_hash(path: bytes) -> bytes | None:
     """16 bytes: BLAKE2b of the first and last 64 KiB; None when the file can't be read."""
     digest = hashlib.blake2b(digest_size=16)
-    # Not to wait for a writer, should a pipe have taken the file's place.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with open(path, "rb", buffering=0, opener=lambda p, _: os.open(p, flags)) as file:
+        with open(path, "rb", buffering=0, opener=without_hindrance) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return None
