@@ -3,56 +3,37 @@
 import base64
 from collections.abc import Callable
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDragMoveEvent,
-    QDropEvent,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
 )
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QMenu,
-    QSplitter,
-    QStackedWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
 
 from soundsearch.player import messages as player_messages
 from soundsearch.window import palette, reading
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import OVERVIEW
+from soundsearch.window.drop_in import DropIn
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
+from soundsearch.window.layout import Layout
 from soundsearch.window.listing import Listing
-from soundsearch.window.pages import Notice, ShortcutSheet, WelcomePage
+from soundsearch.window.pages import ShortcutSheet
 from soundsearch.window.palette import Theme
-from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.preferences import Parts, Preferences
 from soundsearch.window.results_model import ResultsModel
-from soundsearch.window.results_view import ResultsView
 from soundsearch.window.row_actions import RowActions
-from soundsearch.window.search_bar import Asked, SearchBar
+from soundsearch.window.search_bar import Asked
 from soundsearch.window.searching import Searching
-from soundsearch.window.sidebar import Scope, Sidebar
-from soundsearch.window.status_line import StatusLine
+from soundsearch.window.sidebar import Scope
 from soundsearch.window.waveform import Envelopes
 from soundsearch.worker import messages
 
-NARROW = 640  # below this width the panel at the left is away
-LOW = 480  # below this height the strip at the bottom is small
-SMALL_STRIP = 56
 WHILE_INDEXING = "Sounds appear here as they are indexed."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
 
@@ -66,14 +47,12 @@ class MainWindow(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWindowTitle("SoundSearch")
         self.setMinimumSize(360, 280)
-        self.setAcceptDrops(True)
         self.parts = parts
         self.settings = parts.settings
         self.theme = self._wished_theme()
         self._has_folders: bool | None = None  # None until the library was read
         self._closing = False
         self._build()
-        self._lay_out()
         self._connect()
         self._add_actions()
         self._restore()
@@ -81,25 +60,19 @@ class MainWindow(QWidget):
     # Set-up, in order.
 
     def _build(self) -> None:
-        theme = self.theme
         self.envelopes = Envelopes(self)
+        self.face = layout = Layout(self.theme, self.settings, self.envelopes)
+        self.view, self.bar, self.sidebar = layout.view, layout.bar, layout.sidebar
+        self.panel, self.status = layout.panel, layout.status
+        self.welcome, self.notice, self.count = layout.welcome, layout.notice, layout.count
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(layout)
         self.model = ResultsModel(self)
-        self.view = ResultsView(theme, self.envelopes)
         self.view.setModel(self.model)
-        self.bar = SearchBar(theme)
         self.filters = FiltersPopup(self)
-        self.sidebar = Sidebar(theme)
-        self.panel = PlayerPanel(theme)
-        self.status = StatusLine(theme)
-        self.welcome = WelcomePage(theme)
-        self.notice = Notice(theme)
-        self.count = QLabel("")
-        self.count.setObjectName("count")
-        self.count.setTextFormat(Qt.TextFormat.PlainText)
-        self.menu_button = _tool("Show or hide the panel at the left", "Ctrl+B")
-        self.filters_button = _tool("Filters and order", "Ctrl+Shift+F")
-        self.filters_button.setText("Filters")
-        self.settings_button = _tool("Settings", "")
+        self.filters_button = layout.filters_button
+        self.drops = DropIn(self)
         parts = self.parts
         self.audition = Audition(parts.player, self.panel, self.envelopes, self)
         self.listing = Listing(
@@ -122,69 +95,6 @@ class MainWindow(QWidget):
         self._may_scan = QTimer(self)  # while it runs, coming back to the window scans nothing
         self._may_scan.setSingleShot(True)
         self._may_scan.setInterval(FOCUS_SCAN)
-
-    def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setContentsMargins(14, 12, 14, 10)
-        top.setSpacing(10)
-        top.addWidget(self.menu_button)
-        top.addWidget(self.bar, 1)
-        top.addWidget(self.filters_button)
-        top.addWidget(self.settings_button)
-        self._top = top
-        head = QHBoxLayout()
-        head.setContentsMargins(14, 0, 14, 0)
-        head.addWidget(self.count, 1)
-        self.head = QWidget()
-        self.head.setFixedHeight(24)
-        self.head.setLayout(head)
-        results = QWidget()
-        column = QVBoxLayout(results)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.head)
-        column.addWidget(_line())
-        column.addWidget(self.view, 1)
-        notices = QHBoxLayout()
-        notices.setContentsMargins(8, 0, 8, 0)
-        notices.addWidget(self.notice)
-        self.pages = QStackedWidget()
-        self.pages.addWidget(results)
-        self.pages.addWidget(self.welcome)
-        right = QWidget()
-        column = QVBoxLayout(right)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.pages, 1)
-        column.addLayout(notices)
-        self.across = QSplitter(Qt.Orientation.Horizontal)
-        self.across.setHandleWidth(1)
-        self.across.addWidget(self.sidebar)
-        self.across.addWidget(right)
-        self.across.setStretchFactor(1, 1)
-        self.across.setCollapsible(0, False)
-        self.across.setCollapsible(1, False)
-        self.sidebar.setMinimumWidth(140)
-        self.sidebar.setMaximumWidth(420)
-        self.down = QSplitter(Qt.Orientation.Vertical)
-        self.down.setHandleWidth(1)
-        self.down.addWidget(self.across)
-        self.down.addWidget(self.panel)
-        self.down.setStretchFactor(0, 1)
-        self.down.setCollapsible(0, False)
-        self.down.setCollapsible(1, False)
-        self.panel.setMinimumHeight(SMALL_STRIP)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addLayout(top)
-        whole.addWidget(self.down, 1)
-        whole.addWidget(_line())
-        whole.addWidget(self.status)
-        # The order of Tab: search, list, panel at the left, player, the rest.
-        order = (self.bar.field, self.view, self.sidebar.tree, self.panel.play, self.panel.loop)
-        for first, second in zip(order, order[1:], strict=False):
-            QWidget.setTabOrder(first, second)
 
     def _connect(self) -> None:
         bar, view, field = self.bar, self.view, self.bar.field
@@ -231,15 +141,15 @@ class MainWindow(QWidget):
         self.filters.filters_changed.connect(self._filters_changed)
         self.filters.sort_changed.connect(self._sort_changed)
         self.filters_button.clicked.connect(lambda: self.filters.show_below(self.filters_button))
-        self.menu_button.clicked.connect(self._toggle_sidebar)
-        self.settings_button.clicked.connect(self._show_settings)
+        self.face.settings_button.clicked.connect(self._show_settings)
+        self.face.changed.connect(self.preferences.save_soon)
+        self.drops.over.connect(self.welcome.set_lit)
+        self.drops.dropped.connect(self.folders.take_dropped)
         self.status.pause_wanted.connect(
             lambda pause: self.parts.worker.send(messages.Pause() if pause else messages.Resume())
         )
         self.status.cancel_wanted.connect(lambda: self.parts.worker.send(messages.Cancel()))
         self.status.failures_wanted.connect(self.folders.show_failures)
-        self.across.splitterMoved.connect(self._splitters_moved)
-        self.down.splitterMoved.connect(self._splitters_moved)
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self.show_theme)
 
@@ -249,7 +159,7 @@ class MainWindow(QWidget):
         self._action("Back", standard.Back, self.bar.go_back)
         self._action("Forward", standard.Forward, self.bar.go_forward)
         self._action("Play or stop", "Shift+Space", self.audition.toggle)
-        self._action("Panel at the left", "Ctrl+B", self._toggle_sidebar)
+        self._action("Panel at the left", "Ctrl+B", self.face.toggle_sidebar)
         self._action("Filters", "Ctrl+Shift+F", lambda: self.filters_button.click())
         self._action("Compact", "Ctrl+M", lambda: self.set_compact(not self.settings.compact))
         self._action("Shortcuts", "F1", self.show_sheet)
@@ -272,14 +182,11 @@ class MainWindow(QWidget):
         self.resize(1240, 760)
         if settings.geometry:
             self.restoreGeometry(QByteArray(base64.b64decode(settings.geometry)))
-        self.across.setSizes([settings.sidebar_width, 2000])
-        self.down.setSizes([2000, settings.player_height])
         self.filters.show_filters(settings.filters)
         self.filters.show_sort(settings.sort)
         self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, settings.always_on_top)
         self.preferences.apply()
         self.show_theme()
-        self._adapt()
         self.bar.field.setText(settings.last_search)
         self.bar.field.selectAll()
         self.bar.set_filters(settings.filters)
@@ -364,8 +271,7 @@ class MainWindow(QWidget):
     def _show_overview(self, overview: reading.Overview) -> None:
         first = self._has_folders is None
         self._has_folders = bool(overview.places)
-        self.pages.setCurrentIndex(0 if self._has_folders else 1)
-        self._adapt()
+        self.face.show_welcome(not self._has_folders)
         self.sidebar.set_folders(overview.places, overview.folders)
         self.rows.show_favourites(overview.favourites)
         self.sidebar.set_searches(overview.searches)
@@ -380,35 +286,9 @@ class MainWindow(QWidget):
             self.searching.rest(self.bar.asked(), self.sidebar.scope(), self.settings.sort)
 
     def _folder_added(self, sentence: str) -> None:
-        self.pages.setCurrentIndex(0)
-        self._adapt()
+        self.face.show_welcome(False)
         self.status.show_text(sentence)
         self.view.set_empty_text(WHILE_INDEXING)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.source() is None and _local_paths(event):
-            self._accept_copy(event)
-            self.welcome.set_lit(True)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if event.source() is None and _local_paths(event):
-            self._accept_copy(event)
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.welcome.set_lit(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        paths = _local_paths(event)
-        self.welcome.set_lit(False)
-        if event.source() is None and paths:
-            self._accept_copy(event)
-            # Deferred: the file manager stands still until this returns.
-            QTimer.singleShot(0, lambda: self.folders.take_dropped(paths))
-
-    def _accept_copy(self, event: QDropEvent) -> None:
-        # A move that is accepted makes Windows delete the person's files.
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
 
     # Reports of the processes.
 
@@ -485,10 +365,9 @@ class MainWindow(QWidget):
         self.parts.player.list_devices()  # for the next time; the list of now is shown
         menu = self.settings_menu()
         menu.aboutToHide.connect(menu.deleteLater)
-        corner = QPoint(self.settings_button.width() - menu.sizeHint().width(), 0)
-        menu.popup(
-            self.settings_button.mapToGlobal(corner + QPoint(0, self.settings_button.height() + 4))
-        )
+        button = self.face.settings_button
+        corner = QPoint(button.width() - menu.sizeHint().width(), button.height() + 4)
+        menu.popup(button.mapToGlobal(corner))
 
     def _forget_searches(self) -> None:
         self.parts.reader.ask("", reading.forget_searches, self.sidebar.set_searches)
@@ -532,56 +411,16 @@ class MainWindow(QWidget):
         assert isinstance(application, QApplication)
         self.theme = theme = self._wished_theme()
         palette.apply_theme(application, theme)
-        for part in (
-            *(self.bar, self.view, self.sidebar, self.panel, self.status),
-            *(self.welcome, self.notice),
-        ):
-            part.set_theme(theme)
-        self.menu_button.setIcon(palette.icon("menu", theme.text))
-        self.filters_button.setIcon(palette.icon("sliders-horizontal", theme.text))
-        self.settings_button.setIcon(palette.icon("settings", theme.text))
+        self.face.set_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._adapt()
         self.preferences.save_soon()
 
-    def _adapt(self) -> None:
-        """What a small window shows less of."""
-        narrow, low = self.width() < NARROW, self.height() < LOW
-        first_start = self.pages.currentIndex() == 1
-        self.sidebar.setVisible(self.settings.sidebar_shown and not narrow and not first_start)
-        height = SMALL_STRIP if low else 320
-        if self.panel.maximumHeight() != height:
-            self.panel.setMaximumHeight(height)
-            self.down.setSizes([2000, SMALL_STRIP if low else self.settings.player_height])
-        self.panel.setVisible(not first_start)
-        self.status.set_narrow(self.width() < 760)
-        style = Qt.ToolButtonStyle
-        self.filters_button.setToolButtonStyle(
-            style.ToolButtonIconOnly if narrow else style.ToolButtonTextOnly
-        )
-        self._top.setContentsMargins(*((8, 8, 8, 6) if narrow or low else (14, 12, 14, 10)))
-
-    def _toggle_sidebar(self) -> None:
-        if self.width() < NARROW:
-            self.sidebar.setVisible(not self.sidebar.isVisible())
-            return
-        self.settings.sidebar_shown = not self.sidebar.isVisible()
-        self.sidebar.setVisible(self.settings.sidebar_shown)
-        self.preferences.save_soon()
-
-    def _splitters_moved(self) -> None:
-        if self.sidebar.isVisible():
-            self.settings.sidebar_width = self.across.sizes()[0]
-        if self.height() >= LOW:
-            self.settings.player_height = self.down.sizes()[1]
-        self.preferences.save_soon()
-
-    def changeEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+    def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if (
-            event.type() == event.Type.ActivationChange
+            event.type() == QEvent.Type.ActivationChange
             and self.isActiveWindow()
             and self._has_folders
             and not self._may_scan.isActive()
@@ -604,29 +443,3 @@ class MainWindow(QWidget):
             self.preferences.save_now()
             self.closed.emit()
         super().closeEvent(event)
-
-
-def _tool(name: str, keys: str) -> QToolButton:
-    button = QToolButton()
-    button.setFixedHeight(30)
-    button.setMinimumWidth(30)
-    button.setAccessibleName(name)
-    shown = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
-    button.setToolTip(f"{name}  ({shown})" if shown else name)
-    return button
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setObjectName("line")
-    line.setFixedHeight(1)
-    return line
-
-
-def _check(action: QAction, checked: bool) -> None:
-    action.setCheckable(True)
-    action.setChecked(checked)
-
-
-def _local_paths(event: QDropEvent) -> list[str]:
-    return [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
