@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "worker": {"audio", "library", "index", "models", "search", "scan"},
     "cli": {
         *("audio", "demo", "library", "index", "models", "search", "scan", "training"),
-        *("worker", "window"),
+        *("worker", "player", "window"),
     },
     "window": {"worker", "player", "search", "library", "models", "audio"},
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from soundsearch.cli.bench_window import MEANING, measure_window
 from soundsearch.cli.output import print_json, remark
 from soundsearch.errors import UserError
 
@@ -27,25 +28,30 @@ QUERIES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure on this machine: names (search by name), rescan (an unchanged tree), scan "
-        "(decoding and facts, without a model), open (a library), or all of them."
+        "(decoding and facts, without a model), open (a library), window (the whole program with "
+        "the model in use: start, answers to keys, memory), or all of them."
     )
-    parser.add_argument("what", nargs="?", default="all", choices=(*_MEASURES, "all"))
+    parser.add_argument("what", nargs="?", default="all", choices=(*_MEASURES, "window", "all"))
     parser.add_argument("--folder", metavar="DIR", help="real sounds for scan (default: the demo)")
 
 
 def run(args: argparse.Namespace) -> int:
     results: dict[str, Any] = {}
-    for what in _MEASURES if args.what == "all" else (args.what,):
+    for what in (*_MEASURES, "window") if args.what == "all" else (args.what,):
         remark(f"Measuring {what}…", args.quiet)
         with tempfile.TemporaryDirectory(prefix="soundsearch-bench-") as place:
-            results[what] = _in_own_process(what, Path(place), args.folder)
+            if what == "window":
+                results[what] = measure_window(Path(place), args)
+            else:
+                results[what] = _in_own_process(what, Path(place), args.folder)
     if args.json:
         print_json(results)
         return 0
     for what, figures in results.items():
         print(what)
         for name, value in figures.items():
-            print(f"  {name:<32} {value:,}" if isinstance(value, int) else f"  {name:<32} {value}")
+            shown = f"{value:,}" if isinstance(value, int) else "–" if value is None else value
+            print(f"  {name:<34} {shown!s:<10} {MEANING.get(name, '')}".rstrip())
     return 0
 
 
@@ -60,13 +66,14 @@ def _in_own_process(what: str, place: Path, folder: str | None) -> dict[str, Any
 
 def _measure(what: str, place: Path, folder: str | None) -> dict[str, Any]:
     figures = _MEASURES[what](place, folder)
-    figures["peak memory MB"] = _peak_memory(resource.RUSAGE_SELF)
+    figures["peak memory MB"] = peak_memory()
     return figures
 
 
-def _peak_memory(who: int) -> float:
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB elsewhere
-    return round(resource.getrusage(who).ru_maxrss / unit, 1)
+def peak_memory(who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory that this process had so far, or the largest of its children, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(who).ru_maxrss * unit / 1e6, 1)
 
 
 def _names(place: Path, folder: str | None) -> dict[str, Any]:
@@ -91,8 +98,8 @@ def _names(place: Path, folder: str | None) -> dict[str, Any]:
     return {
         "files": NAMED_FILES,
         "queries": len(seconds),
-        "median ms": round(1e3 * _share(seconds, 0.5), 2),
-        "95th percentile ms": round(1e3 * _share(seconds, 0.95), 2),
+        "median ms": round(1e3 * quantile(seconds, 0.5), 2),
+        "95th percentile ms": round(1e3 * quantile(seconds, 0.95), 2),
         "largest ms": round(1e3 * max(seconds), 2),
         "first query, vocabulary read ms": round(1e3 * first, 1),
     }
@@ -150,29 +157,19 @@ def _scan(place: Path, folder: str | None) -> dict[str, Any]:
         "wall seconds": round(wall, 2),
         "CPU ms a file": round(1e3 * cpu / max(report.files, 1), 2),
         "allowed by 10 ms a file + 8 ms a second": round(10 + 8 * audio / max(report.files, 1), 2),
-        "peak memory MB of a decoder": _peak_memory(resource.RUSAGE_CHILDREN),
+        "peak memory MB of a decoder": peak_memory(resource.RUSAGE_CHILDREN),
     }
 
 
 def _open(place: Path, folder: str | None) -> dict[str, Any]:
-    import numpy as np
-
-    from soundsearch.cli.bench_data import synthetic_library
-    from soundsearch.index.vectors import WHOLE, Vectors
+    from soundsearch.cli.bench_data import random_vectors, synthetic_library
+    from soundsearch.index.vectors import Vectors
     from soundsearch.library.catalog import Library
 
     dim = 256
     synthetic_library(place, OPENED_SOUNDS)
     with Library.open(place) as library:
-        _, joined = library.sound_identities()
-    identities = [joined[at : at + 16] for at in range(0, len(joined), 16)]
-    random = np.random.default_rng(0)
-    with Vectors.open(place / "vectors", dim, write=True) as vectors:
-        for first in range(0, len(identities), 10_000):
-            some = identities[first : first + 10_000]
-            rows = random.normal(size=(len(some), dim)).astype(np.float32)
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-            vectors.append(some, np.full(len(some), WHOLE, np.float32), rows)
+        random_vectors(place / "vectors", library, dim)
     began = time.perf_counter()
     library = Library.open(place)
     library.counts()
@@ -196,7 +193,8 @@ def _cpu_seconds() -> float:
     )
 
 
-def _share(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
+    """The value that this share (0…1) of all lies below."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 

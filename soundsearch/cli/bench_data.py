@@ -2,14 +2,17 @@
 recordings have them, over a vocabulary with a long tail."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from soundsearch.library.catalog import Library
     from soundsearch.library.rows import Record
 
 _DRUMS = (
@@ -37,6 +40,7 @@ _SYLLABLES = (
 _TAIL = 60_000  # made-up words: packs, people, places, products
 _ENDINGS = ("wav", "wav", "wav", "wav", "aif", "flac", "mp3", "ogg")
 _FILES_A_FOLDER = 60
+_LINKS = 1000  # to one file; NTFS takes no more
 NameOf: TypeAlias = Callable[[], str]
 
 
@@ -54,11 +58,12 @@ class _Facts:
     onset: float = 0.0
 
 
-def synthetic_library(path: Path, files: int, seed: int = 0) -> None:
-    """Makes `library.db` in the data folder `path` with `files` files that exist nowhere.
+def synthetic_library(path: Path, files: int, seed: int = 0, folder: Path | None = None) -> None:
+    """Makes `library.db` in the data folder `path` with `files` files that exist nowhere, or, with
+    a `folder`, lie there: all of them one short sound, under names with any ending.
 
-    One file in twenty is a copy of another, one in four holds texts. Takes some 0.2 ms a file.
-    Raises UserError when another program writes there.
+    One file in twenty is a copy of another, one in four holds texts. Takes some 0.2 ms a file, on
+    disk 0.4. Raises UserError when another program writes there.
     """
     from soundsearch.library import roots
     from soundsearch.library.catalog import Library
@@ -66,11 +71,64 @@ def synthetic_library(path: Path, files: int, seed: int = 0) -> None:
 
     with Library.open(path, write=True, doing="a measurement") as library:
         with library.transaction():
-            root_id = roots.insert(library.db, b"/Sounds")
+            place = os.fsencode(folder) if folder else b"/Sounds"
+            root_id = roots.insert(library.db, place)
         entries = _records(root_id, files, Random(seed))
+        if folder:
+            entries = _on_disk(entries, folder)
         while batch := list(islice(entries, 5000)):
             library.record(batch)
         library.name_files(file_words, batch=5000)
+
+
+def random_vectors(folder: Path, library: "Library", dim: int) -> None:
+    """Makes `vectors.f16` and `rows` with a random unit vector for each sound of a library."""
+    import numpy as np
+
+    from soundsearch.index.vectors import WHOLE, Vectors
+
+    _, joined = library.sound_identities()
+    identities = [joined[at : at + 16] for at in range(0, len(joined), 16)]
+    random = np.random.default_rng(0)
+    with Vectors.open(folder, dim, write=True) as vectors:
+        for first in range(0, len(identities), 10_000):
+            some = identities[first : first + 10_000]
+            rows = random.normal(size=(len(some), dim)).astype(np.float32)
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            vectors.append(some, np.full(len(some), WHOLE, np.float32), rows)
+
+
+def noise_bursts(folder: Path, count: int, seconds: float) -> None:
+    """Writes `count` sounds that differ: mono, 16 bit, 22,050 Hz."""
+    import numpy as np
+    import soundfile
+
+    folder.mkdir(parents=True)
+    random, rate = np.random.default_rng(0), 22_050
+    noise = random.normal(0, 0.1, round(rate * seconds) + count)
+    fall = np.exp(-np.linspace(0, 8, round(rate * seconds)))
+    for number in range(count):
+        sound = fall * noise[number : number + len(fall)]
+        soundfile.write(folder / f"burst {number:05}.wav", sound, rate)
+
+
+def _on_disk(records: Iterator["Record"], folder: Path) -> Iterator["Record"]:
+    """Puts files where the records say they are, as links to one sound where links can be made."""
+    first = folder.with_name(f"{folder.name} 0")
+    noise_bursts(first, 1, 1.0)
+    (source,) = first.iterdir()
+    for number, record in enumerate(records):
+        file = folder / os.fsdecode(record.path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if number % _LINKS == 0:
+            source = Path(shutil.copyfile(source, first / f"{number}.wav"))
+        if not file.exists():
+            try:
+                os.link(source, file)
+            except OSError:
+                shutil.copyfile(source, file)
+        status = file.stat()
+        yield replace(record, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
 def _records(root_id: int, files: int, random: Random) -> Iterator["Record"]:
