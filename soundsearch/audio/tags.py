@@ -16,6 +16,7 @@ from soundsearch.paths import resources
 
 # One text is cut here, so that a broken or hostile file can't flood the library.
 _LONGEST = 4000
+_LONGEST_NAME = 64
 _MOST_TEXTS = 64
 
 _INFO_NAMES = {
@@ -136,6 +137,7 @@ def _kind(char: str) -> str:
 def _add(texts: dict[str, str], name: str, text: str) -> None:
     """Keep a text unless it is empty or already there; a second of the same name is appended."""
     text = " ".join(text.replace("\x00", " ").split())[:_LONGEST]
+    name = " ".join(name.replace("\x00", " ").split())[:_LONGEST_NAME] or "text"
     if not text or len(texts) >= _MOST_TEXTS or any(text in known for known in texts.values()):
         return
     texts[name] = f"{texts[name]} {text}"[:_LONGEST] if name in texts else text

@@ -80,6 +80,19 @@ def test_long_texts_are_cut(tmp_path: Path) -> None:
     assert len(read_tags(tmp_path / "x.flac")["comment"]) <= 4000
 
 
+def test_names_of_texts_are_cut_and_one_line(tmp_path: Path) -> None:
+    """A Vorbis comment's name is as long and as odd as the file wants it."""
+    comments = [b"X" * 9000 + b"=long", b"\nodd\0  key\n=odd", b" =nameless"]
+    block = struct.pack("<II", 0, len(comments))
+    block += b"".join(struct.pack("<I", len(comment)) + comment for comment in comments)
+    content = (SOUNDS / "bell.flac").read_bytes()[:42]  # the mark and STREAMINFO
+    header = bytes([0x84]) + len(block).to_bytes(3, "big")
+    (tmp_path / "x.flac").write_bytes(content + header + block)
+    tags = read_tags(tmp_path / "x.flac")
+    assert set(tags.values()) >= {"long", "odd"}
+    assert all(0 < len(name) <= 64 and name == " ".join(name.split()) for name in tags)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
