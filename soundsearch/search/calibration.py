@@ -3,6 +3,8 @@
 A model folder's `calibration.json`:
     {"a": …, "b": …, "c": …, "threshold": … or null,
      "example": {"a": …, "b": …, "c": …},          for queries that are sounds; optional
+     "segment_margin": …,                          see search.moments; optional
+     "take_cosine": …,                             see search.takes; optional
      "fitted_on": "…"}                             for people
 and `background.f16`: float16 unit vectors (M, D) of several hundred varied sounds.
 
@@ -18,6 +20,8 @@ import numpy as np
 
 # Where a model brings no calibration of its own: rough, so "nothing matches" stays silent.
 _ROUGH = (1.6, -3.0, 0.25)
+SEGMENT_MARGIN = 0.05
+TAKE_COSINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a model's cosines are read. background: float32 (M, D), M may be 0."""
+    """How a model's cosines are read. background: float32 (M, D), M may be 0.
+
+    segment_margin: how much larger a moment's cosine must be than that of a whole sound;
+    take_cosine: from here on takes sound alike.
+    """
 
     text: Curve
     example: Curve
     background: np.ndarray
     threshold: float | None = None
+    segment_margin: float = SEGMENT_MARGIN
+    take_cosine: float = TAKE_COSINE
 
     @classmethod
     def load(
@@ -52,10 +62,14 @@ class Calibration:
             text = Curve(stored["a"], stored["b"], stored["c"])
             example = Curve(**stored["example"]) if "example" in stored else text
             background = np.fromfile(folder / "background.f16", "<f2").reshape(-1, dim)
+            margin = float(stored.get("segment_margin", SEGMENT_MARGIN))
+            take_cosine = float(stored.get("take_cosine", TAKE_COSINE))
         except (OSError, ValueError, KeyError, TypeError):
             rows = np.empty((0, dim), np.float32) if library_vectors is None else library_vectors
             return cls(Curve(*_ROUGH), Curve(*_ROUGH), _some(rows))
-        return cls(text, example, background.astype(np.float32), stored.get("threshold"))
+        background = background.astype(np.float32)
+        threshold = stored.get("threshold")
+        return cls(text, example, background, threshold, margin, take_cosine)
 
     def strength(
         self, cosines: np.ndarray, vector: np.ndarray, sounds: int, by_example: bool = False

@@ -98,6 +98,16 @@ def write_calibration(
     _replace(folder / "calibration.json", (json.dumps(stored, indent=1) + "\n").encode())
 
 
+def add_to_calibration(folder: Path, **numbers: float | None) -> None:
+    """Stores further numbers, such as segment_margin, in a calibration.json that is there.
+
+    None leaves what is stored."""
+    file = folder / "calibration.json"
+    stored = json.loads(file.read_text())
+    stored |= {name: number for name, number in numbers.items() if number is not None}
+    _replace(file, (json.dumps(stored, indent=1) + "\n").encode())
+
+
 def _replace(file: Path, content: bytes) -> None:
     unfinished = file.with_name(file.name + ".part")
     with open(unfinished, "wb") as out:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from soundsearch.search.calibration import Calibration
-from soundsearch.training.calibrate import fit_curve, write_calibration
+from soundsearch.training.calibrate import add_to_calibration, fit_curve, write_calibration
 from soundsearch.training.card import model_card
 from soundsearch.training.data import Clip, LabelledQuery
 from soundsearch.training.evaluate import Embeds, Report, ask, embed_clips, evaluate
+from soundsearch.training.margin import Choice, margin, take_cosine
 
 BACKGROUND = 512  # vectors, half of them of sounds that the model never learnt from
 
@@ -44,6 +45,26 @@ def calibrate(folder: Path, encoder: Embeds, learn: Sequence[Clip], held: Sequen
     write_calibration(folder, background, text, example, fitted_on)
 
 
+def calibrate_moments(
+    folder: Path, encoder: Embeds, held: Sequence[Clip], names: Mapping[str, str]
+) -> Choice:
+    """Chooses and stores, in a calibrated model folder, when moments count and takes are alike.
+
+    names: the clips' former paths; those of unknown ones don't matter.
+    """
+    chosen = margin(encoder, held)
+    known = [clip for clip in held if names.get(clip.path)]
+    alike = None
+    if known:
+        vectors = embed_clips(encoder, [clip.file for clip in known])
+        labels = [clip.label for clip in known]
+        # The same folder of two sources is not one.
+        paths = [f"{clip.source}/{names[clip.path]}" for clip in known]
+        alike = take_cosine(vectors, labels, paths)
+    add_to_calibration(folder, segment_margin=chosen.margin, take_cosine=alike)
+    return chosen
+
+
 def measure_model(folder: Path, encoder: Embeds, dim: int, measuring: Measuring) -> Report:
     """The report of a calibrated model folder."""
     asked = ask(measuring.clips, measuring.queries)
@@ -67,7 +88,8 @@ def finish(
 ) -> Report:
     """Calibrates an exported model, measures it and writes its card as README.md."""
     calibrate(folder, encoder, learn, held)
-    say("calibrated")
+    chosen = calibrate_moments(folder, encoder, held, measuring.names)
+    say(f"calibrated; moments count from {chosen.margin:.2f} above whole sounds")
     report = measure_model(folder, encoder, dim, measuring)
     say(f"by sound, macro mAP@10: {report.ways['by sound'].macro_interval}")
     card = model_card(folder.name, learn, record, report, weaknesses)

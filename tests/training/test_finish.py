@@ -26,9 +26,9 @@ class Pitches:
         rows = np.exp(-((np.log2(np.maximum(hz, 1))[:, None] - axes) ** 2) / 0.05) + 1e-3
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
-    def embed_audio(self, sounds: list[np.ndarray]) -> tuple[np.ndarray, None]:
+    def embed_audio(self, sounds: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         hz = [float(np.abs(np.fft.rfft(x)).argmax()) * RATE / len(x) for x in sounds]
-        return self._vectors(hz), None
+        return self._vectors(hz), [self._vectors([one]) for one in hz]
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         return self._vectors([self._pitches[text] for text in texts])
@@ -57,6 +57,7 @@ def test_finish_writes_calibration_and_card(tmp_path: Path) -> None:
     assert set(report.ways) == {"by sound", "by name", "fused"}
     calibration = Calibration.load(folder, 20)
     assert calibration.threshold is not None
+    assert "segment_margin" in (folder / "calibration.json").read_text()
     assert 24 <= len(calibration.background) <= 512
     vector = encoder.embed_text(["kick"])[0]
     sounds = encoder.embed_audio([np.zeros(RATE, np.float32)])[0]
