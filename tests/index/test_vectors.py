@@ -8,27 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soundsearch.index.files import RECORD
 from soundsearch.index.neighbours import Exact
-from soundsearch.index.vectors import FIRST_PASS, RECORD, WHOLE, Vectors
-
-DIM = 24
-
-
-def some(count: int, seed: int = 0) -> tuple[list[bytes], np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    vectors = random.normal(size=(count, DIM))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    identities = [random.bytes(15) + b"\0" for _ in range(count)]  # a trailing zero must survive
-    return identities, np.full(count, WHOLE, np.float32), vectors.astype(np.float32)
-
-
-def filled(folder: Path, count: int = 10) -> tuple[list[bytes], np.ndarray]:
-    identities, starts, rows = some(count)
-    with Vectors.open(folder, DIM, write=True) as vectors:
-        vectors.append(identities[:4], starts[:4], rows[:4])
-        vectors.append(identities[4:], starts[4:], rows[4:])
-        vectors.flush()
-    return identities, rows
+from soundsearch.index.vectors import FIRST_PASS, WHOLE, Vectors
+from tests.index.made_up import DIM, filled, some
 
 
 def test_rows_come_back(tmp_path: Path) -> None:
@@ -90,16 +73,6 @@ def test_a_cut_file_keeps_the_rows_before(tmp_path: Path, name: str, cut: int) -
         vectors.append(identities[count:], np.full(10 - count, WHOLE, np.float32), rows[count:])
     again = Vectors.open(tmp_path, DIM)
     np.testing.assert_allclose(again.matrix, rows, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["vectors.f16", "rows"])
-def test_a_flipped_byte_ends_the_good_rows(tmp_path: Path, name: str) -> None:
-    filled(tmp_path)
-    file = tmp_path / name
-    content = bytearray(file.read_bytes())
-    content[len(content) * 6 // 10] ^= 0x40
-    file.write_bytes(content)
-    assert len(Vectors.open(tmp_path, DIM)) == 6
 
 
 def test_bad_vectors_are_refused(tmp_path: Path) -> None:
