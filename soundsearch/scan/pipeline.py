@@ -356,6 +356,7 @@ class _Scan:
                 replace(record, state=State.FAILED, reason=reason, retry=retry, identity=None)
                 for record in copies
             ]
+        self._copies.clear()
 
     def _commit(self) -> None:
         """Vectors first: a row of the library never promises a vector that is not there."""

@@ -89,6 +89,16 @@ def test_copies_of_a_broken_file_fail_for_its_reason(place: Place, folder: Path)
     assert reasons[b"text again.wav"] == reasons[b"text.wav"]
 
 
+def test_copies_of_a_broken_file_beside_a_long_sound(place: Place, folder: Path) -> None:
+    """Which is heard in a second pass."""
+    shutil.copy(folder / "text.wav", folder / "text again.wav")
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 8000)
+    soundfile.write(folder / "long.wav", noise, 8000)
+    report = place.scan(folder)
+    assert (report.failed, report.embedded) == (3, len(GOOD) + 1)
+    assert place.states() == {"ok": 6, "silent": 1, "failed": 3}
+
+
 @pytest.mark.parametrize("change", ["rename", "move", "rename folder", "copy"])
 def test_moving_and_renaming_embeds_nothing(place: Place, folder: Path, change: str) -> None:
     place.scan(folder)
