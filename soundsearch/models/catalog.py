@@ -120,6 +120,16 @@ def own_folder(data: Path, name: str) -> Path:
     return own[name]
 
 
+def own_name_is_free(data: Path, name: str) -> None:
+    """Raises UserError when a model of the person's has that name."""
+    taken = {_name_of(folder) for folder in _folders_in(data / "models")}
+    if name in taken or (data / "models" / name).exists():
+        raise UserError(
+            f"There is a model named {name} already",
+            f"Choose another name, or: soundsearch models remove {name}",
+        )
+
+
 def remove(data: Path, name: str) -> None:
     """Deletes a model of the person's; vectors made with it stay. Raises UserError.
 

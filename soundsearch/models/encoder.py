@@ -76,11 +76,24 @@ class DualModel(nn.Module):
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
+        text = TextConfig(**config["text"])
+        if config["kind"] == "clap":
+            from soundsearch.models.clap import ClapAudio, ClapFront, ClapText
+
+            settings = config["audio"]
+            self.audio: Any = ClapAudio(settings)
+            bands, low, high = (settings[key] for key in ("num_mel_bins", "low", "high"))
+            self.front: Any = ClapFront(bands, low, high)
+            self.text: Any = ClapText(text)
+            # Its projections are part of its encoders: what they give is of the joint space.
+            self.audio_projection: Any = nn.Identity()
+            self.text_projection: Any = nn.Identity()
+            return
         self.audio = _audio_encoder(config)
         # Some audio encoders have a front end of their own and take samples.
         from_mel = isinstance(self.audio, Passt | SmallCnn)
         self.front = Front(config.get("mel_pooling", 1)) if from_mel else nn.Identity()
-        self.text = TextEncoder(TextConfig(**config["text"]))
+        self.text = TextEncoder(text)
         self.audio_projection = nn.Linear(self.audio.dim, config["dim"])
         self.text_projection = nn.Linear(self.text.dim, config["dim"])
 
@@ -114,8 +127,9 @@ def build(config: dict[str, Any]) -> DualModel:
     """A model with random weights.
 
     config, as in model.json:
-    kind "passt" | "cnn"; dim; rate; segment_seconds; padding "segment" (to a whole segment, as the
-    published models do) | "bucket" (to the next length of a ladder) | "none"; mel_pooling 1 | 2;
+    kind "passt" | "cnn" | "clap"; dim; rate; segment_seconds; padding "segment" (to a whole
+    segment, as the published models do) | "bucket" (to the next length of a ladder) | "repeat" (the
+    sound as often as it fits a segment, then zeros) | "none"; mel_pooling 1 | 2;
     audio {"network": "N" | "S" | "L" | "S20" | "cnn10" | "cnn14"}, or the fields of PasstConfig or
     CnnConfig, or {"network": "starter"} and those of StarterPasstConfig or StarterCnnConfig; text:
     the fields of TextConfig.
@@ -146,7 +160,7 @@ def _starter_audio(kind: str, settings: dict[str, Any]) -> WindowedAudio:
 def padded_samples(samples: int, rate: int, segment_seconds: float, padding: str) -> int:
     """How long a segment of so many samples is made with zeros at its end."""
     whole = round(segment_seconds * rate)
-    if padding == "segment":
+    if padding in ("segment", "repeat"):
         return whole
     if padding == "none":
         return max(samples, SHORTEST)
@@ -195,8 +209,13 @@ def load_model(folder: Path, device: str = "auto") -> DualEncoder:
         weights = load_file(folder / "weights.safetensors")
         module.load_state_dict({key: _wide(value) for key, value in weights.items()}, assign=True)
         pad = module.text.network.config.pad_token_id
+        text = module.text.config
         tokenizer = CaptionTokenizer(
-            (folder / "tokenizer.json").read_text(encoding="utf-8"), module.text.config.tokens, pad
+            (folder / "tokenizer.json").read_text(encoding="utf-8"),
+            text.tokens,
+            pad,
+            text.keep_end,
+            text.clean,
         )
     except ImportError as error:
         raise UserError(
@@ -236,11 +255,8 @@ class TorchEncoder:
         self.device = device
         self._padding: str = config["padding"]
         self._tokenizer = tokenizer
-        # The projections are small: NumPy needs no device and no lock for them.
-        self._audio_weight = module.audio_projection.weight.numpy()
-        self._audio_bias = module.audio_projection.bias.numpy()
-        self._text_weight = module.text_projection.weight.numpy()
-        self._text_bias = module.text_projection.bias.numpy()
+        self._audio_projection = _in_numpy(module.audio_projection)
+        self._text_projection = _in_numpy(module.text_projection)
         self._features = module.audio.dim
         self._front = module.front.to(device)
         self._audio = module.audio.to(device)
@@ -270,7 +286,7 @@ class TorchEncoder:
                 batch = rows[start : start + most]
                 padded = np.zeros((len(batch), length), np.float32)
                 for to, row in zip(padded, batch, strict=True):
-                    to[: len(segments[row])] = segments[row]
+                    _fill(to, segments[row], self._padding == "repeat")
                 with self._audio_lock:
                     features[batch] = _in_halves(self._run_audio, padded)
         return features
@@ -296,11 +312,11 @@ class TorchEncoder:
             with self._text_lock, torch.inference_mode():
                 features = self._text(ids.to(self.device), mask.to(self.device))
                 part = features.float().cpu().numpy()
-            vectors[start : start + len(part)] = _unit(part @ self._text_weight.T + self._text_bias)
+            vectors[start : start + len(part)] = _unit(self._text_projection(part))
         return vectors
 
     def _project_audio(self, features: np.ndarray) -> np.ndarray:
-        return _unit(features @ self._audio_weight.T + self._audio_bias)
+        return _unit(self._audio_projection(features))
 
     def _run_audio(self, samples: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -314,6 +330,12 @@ class TorchEncoder:
         noise = np.random.default_rng(0).uniform(-0.5, 0.5, shape).astype(np.float32)
         with torch.inference_mode():
             return self._front(torch.from_numpy(noise).to(self.device))
+
+
+def _fill(to: np.ndarray, samples: np.ndarray, repeat: bool) -> None:
+    """Puts the samples at the start of zeros, once or as often as they fit whole."""
+    times = len(to) // len(samples) if repeat and len(samples) else 1
+    to[: times * len(samples)] = np.tile(samples, times)
 
 
 def _text_dtype(device: str, text: TextEncoder) -> torch.dtype:
@@ -334,6 +356,15 @@ def _in_halves(run: Callable[[np.ndarray], np.ndarray], batch: np.ndarray) -> np
     torch.cuda.empty_cache()
     half = math.ceil(len(batch) / 2)
     return np.concatenate([_in_halves(run, batch[:half]), _in_halves(run, batch[half:])])
+
+
+def _in_numpy(projection: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
+    """A linear layer, or none, as a function. It is small: it needs no device and no lock."""
+    if isinstance(projection, nn.Identity):
+        return lambda features: features
+    weight = projection.get_parameter("weight").numpy()
+    bias = projection.get_parameter("bias").numpy()
+    return lambda features: features @ weight.T + bias
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

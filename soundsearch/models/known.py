@@ -32,6 +32,7 @@ class KnownModel:
     download: int | None = None
     files: tuple[str, ...] = ()
     repository: str = ""
+    layout: str = ""
 
     @property
     def downloadable(self) -> bool:
@@ -60,10 +61,13 @@ def _clap(name: str, title: str, repository: str, parameters: int, quality: str)
         memory=memory,
         download=4 * parameters,
         repository=repository,
+        layout="clap",
     )
 
 
-def _passt(name: str, title: str, source: str, quality: str, files: tuple[str, ...]) -> KnownModel:
+def _passt(
+    name: str, title: str, layout: str, source: str, quality: str, files: tuple[str, ...]
+) -> KnownModel:
     disk, memory = _sizes(_PASST_ROBERTA)
     return KnownModel(
         name=name,
@@ -75,6 +79,7 @@ def _passt(name: str, title: str, source: str, quality: str, files: tuple[str, .
         bytes=disk,
         memory=memory,
         files=files,
+        layout=layout,
     )
 
 
@@ -96,6 +101,7 @@ KNOWN: tuple[KnownModel, ...] = (
     _passt(
         "salsa",
         "PaSST-N and RoBERTa-large with estimated correspondences (Primus et al., 2024)",
+        "salsa",
         "https://github.com/OptimusPrimus/salsa",
         "Clotho v2 test: mAP@10 40.11, R@1 27.69, R@5 57.05, R@10 70.50 (its README)",
         tuple(
@@ -106,6 +112,7 @@ KNOWN: tuple[KnownModel, ...] = (
     _passt(
         "dcase2025",
         "PaSST-N and RoBERTa-large, baseline of DCASE 2025 task 6",
+        "2025",
         "https://github.com/CPJKU/dcase2025_task6_baseline",
         "Clotho v2 test: mAP@10 35.23, R@1 23.29, R@5 52.17, R@10 64.78 (its README)",
         (f"{_JKU}/6ZTQ3mcwk9AAS4i/download",),
@@ -113,6 +120,7 @@ KNOWN: tuple[KnownModel, ...] = (
     _passt(
         "dcase2023",
         "PaSST and RoBERTa-large of the paper; weights were not published: import your own",
+        "2023",
         "https://github.com/OptimusPrimus/dcase2023_task6b",
         "Clotho v2 test: mAP@10 38.56, R@1 26.07, R@5 55.27, R@10 69.30 (the paper, its weights)",
         (),

@@ -1,7 +1,7 @@
 """Text encoders: BERT and RoBERTa of transformers, with a tokenizer.json.
 
 Captions are lower-cased, ASCII punctuation is deleted with nothing in its place, and 32 tokens are
-kept, the end token among them.
+kept, the end token among them, unless a model was trained otherwise.
 """
 
 import string
@@ -19,13 +19,16 @@ NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 @dataclass(frozen=True)
 class TextConfig:
     """architecture: of transformers; config: its settings; pooling: "cls" takes the first token's
-    vector, "mean" the mean over the tokens; tokens: the most that are kept.
+    vector, "mean" the mean over the tokens; tokens: the most that are kept, the end token among
+    them if keep_end; clean: without capitals and punctuation. "clap" is built by `clap.ClapText`.
     """
 
-    architecture: Literal["bert", "roberta"] = "bert"
+    architecture: Literal["bert", "roberta", "clap"] = "bert"
     config: dict[str, Any] = field(default_factory=dict)
     pooling: Literal["cls", "mean"] = "cls"
     tokens: int = 32
+    keep_end: bool = True
+    clean: bool = True
 
 
 class TextEncoder(nn.Module):
@@ -74,18 +77,32 @@ def clean_caption(text: str) -> str:
 class CaptionTokenizer:
     """Captions to token ids. tokenizer_json: the text of a tokenizer.json.
 
-    The tokenizer puts the start and end token itself; pad: the id behind the end.
+    The tokenizer puts the start and end token itself; pad: the id behind the end; the rest as in
+    TextConfig.
     """
 
-    def __init__(self, tokenizer_json: str, tokens: int = 32, pad: int = 0) -> None:
+    def __init__(
+        self,
+        tokenizer_json: str,
+        tokens: int = 32,
+        pad: int = 0,
+        keep_end: bool = True,
+        clean: bool = True,
+    ) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
-        self._tokenizer.enable_truncation(tokens)
+        if keep_end:
+            self._tokenizer.enable_truncation(tokens)
+        else:
+            self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._tokens = tokens
         self._pad = pad
+        self._clean = clean
 
     def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """int64 ids and mask (B, T), T that of the longest of these texts."""
-        rows = [e.ids for e in self._tokenizer.encode_batch([clean_caption(t) for t in texts])]
+        captions = [clean_caption(text) if self._clean else text for text in texts]
+        rows = [e.ids[: self._tokens] for e in self._tokenizer.encode_batch(captions)]
         longest = max(map(len, rows), default=0)
         ids = torch.full((len(rows), longest), self._pad)
         mask = torch.zeros((len(rows), longest), dtype=torch.int64)
