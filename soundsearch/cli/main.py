@@ -115,9 +115,16 @@ def run(arguments: list[str]) -> int:
 
 
 def _open_window(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    try:
-        from soundsearch.window import app
-    except ImportError:
+    from soundsearch.window.display import why_no_window
+
+    problem = why_no_window()
+    if not problem:
+        try:
+            from soundsearch.window import app
+        except ImportError as error:  # such as Qt without the system's libEGL
+            problem = f"The window can't be opened ({error}); soundsearch doctor says more"
+    if problem:
+        print(f"soundsearch: {problem}\n", file=sys.stderr)
         parser.print_help(sys.stderr)
         return 1
     from soundsearch.cli.demo import write_apart

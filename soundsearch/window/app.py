@@ -29,6 +29,7 @@ from soundsearch.player.client import PlayerClient
 from soundsearch.settings import load_settings
 from soundsearch.window import palette
 from soundsearch.window.bridge import Reader, Wire
+from soundsearch.window.display import why_no_window
 from soundsearch.window.main_window import MainWindow
 from soundsearch.window.pages import TextDialog
 from soundsearch.window.preferences import Parts
@@ -45,11 +46,8 @@ def run(args: argparse.Namespace) -> int:
     add at once) and write_demo (a function that writes the demo sounds into a folder). Raises
     UserError without a display.
     """
-    if not has_display():
-        raise UserError(
-            "There is no display to open the window on",
-            "The commands work without one: soundsearch --help",
-        )
+    if problem := why_no_window():
+        raise UserError(problem)
     data = data_folder(args.data)
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -117,13 +115,7 @@ def close_all(worker: "LateWorker", player: PlayerClient, reader: Reader) -> Non
 
 
 def has_display() -> bool:
-    """Without one Qt ends the program with a page of advice about plugins."""
-    if sys.platform in ("darwin", "win32"):
-        return True
-    named = os.environ.get("QT_QPA_PLATFORM", "")
-    if named.split(":")[0] in ("offscreen", "minimal", "vnc", "linuxfb", "eglfs"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return not why_no_window()
 
 
 class LateWorker:

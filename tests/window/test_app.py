@@ -31,16 +31,20 @@ def test_the_window_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there is always a display")
-def test_without_a_display_there_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("display", ["", ":987", "localhost:987.0"])
+def test_without_a_display_there_is_one_sentence_and_the_help(tmp_path: Path, display: str) -> None:
     done = python(
-        "from soundsearch.cli.main import main; main()",
-        DISPLAY="",
+        "from soundsearch.cli.main import main; main([])",
+        DISPLAY=display,
         WAYLAND_DISPLAY="",
         QT_QPA_PLATFORM="",
         SOUNDSEARCH_DATA=str(tmp_path / "data"),
     )
     assert done.returncode == 1
-    assert "display" in done.stderr.splitlines()[0]
+    sentence, _, usage = done.stderr.splitlines()[:3]
+    assert "display" in sentence
+    assert usage.startswith("usage: soundsearch")
+    assert "add folders and scan them" in done.stderr
     assert "qt.qpa" not in done.stderr
     assert not (tmp_path / "data").exists()
 
