@@ -51,3 +51,20 @@ def tag_loss(logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
 def cosine_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """1 - cosine, the mean over rows (B, D)."""
     return (1.0 - F.cosine_similarity(found, wanted, dim=-1)).mean()
+
+
+def nt_xent_pairs(
+    audio: torch.Tensor,
+    text: torch.Tensor,
+    positives: torch.Tensor,
+    temperature: torch.Tensor | float,
+) -> torch.Tensor:
+    """The paper's loss, both ways: the mean of -log softmax over all positive pairs.
+
+    audio, text (B, D) unit vectors; positives bool (B, B). With the identity it is the paper's
+    formula with a temperature; with every pair of one recording the published code's.
+    """
+    logits = audio @ text.T / temperature
+    one = -F.log_softmax(logits, dim=1)[positives].mean()
+    other = -F.log_softmax(logits, dim=0)[positives].mean()
+    return (one + other) / 2
