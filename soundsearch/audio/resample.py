@@ -10,7 +10,7 @@ class Resampler:
     source, target: rates in Hz.
     """
 
-    def __init__(self, source: int, target: int) -> None:
+    def __init__(self, source: float, target: float) -> None:
         self._stream = None
         if source != target:
             self._stream = soxr.ResampleStream(source, target, 1, dtype="float32", quality="HQ")

@@ -14,7 +14,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from soundsearch.player.messages import (
+    Aside,
+    Detail,
+    Detailed,
     Ended,
+    Export,
+    Exported,
     Failed,
     ListDevices,
     Measure,
@@ -25,14 +30,20 @@ from soundsearch.player.messages import (
     Seek,
     SetDevice,
     SetLoop,
+    SetPace,
+    SetRegion,
     SetVolume,
     Shutdown,
+    Spectrogram,
+    Spectrum,
     Stop,
 )
 
 DEATHS = 3
 WITHIN_SECONDS = 60.0
 CLOSE_SECONDS = 1.0
+
+_ANSWERS = Ended | Failed | Exported | Detailed | Spectrum
 
 
 class PlayerClient:
@@ -52,6 +63,7 @@ class PlayerClient:
         self._pipe: Connection | None = None
         self._reader: threading.Thread | None = None
         self._open: dict[int, None] = {}  # ids of sounds without Ended or Failed, oldest first
+        self._asides: dict[int, None] = {}  # ids of other requests without an answer
         self._volume: SetVolume | None = None
         self._device: SetDevice | None = None
         self._deaths: deque[float] = deque(maxlen=DEATHS)
@@ -79,13 +91,16 @@ class PlayerClient:
         end: float | None = None,
         loop: bool = False,
         gain: float = 1.0,
+        at: float | None = None,
+        speed: float = 1.0,
+        reverse: bool = False,
     ) -> int:
         """Plays a file instead of what plays; returns the id of the reports about it.
 
         See messages.Play and messages.match_gain.
         """
         with self._lock:
-            play = Play(next(self._ids), path, start, end, loop, gain)
+            play = Play(next(self._ids), path, start, end, loop, gain, at, speed, reverse)
             self._open[play.id] = None
             self.start()
             sent = self._send(play)
@@ -103,6 +118,26 @@ class PlayerClient:
 
     def set_loop(self, loop: bool) -> None:
         self._send(SetLoop(loop))
+
+    def set_region(self, start: float, end: float | None) -> None:
+        """Other ends for the sound that plays."""
+        self._send(SetRegion(start, end))
+
+    def set_pace(self, speed: float, reverse: bool) -> None:
+        """Another speed or direction for the sound that plays."""
+        self._send(SetPace(speed, reverse))
+
+    def export(self, path: bytes, start: float, end: float | None, folder: bytes) -> int:
+        """Writes a region as a file; answered by Exported or Failed with the returned id."""
+        return self._ask(lambda id: Export(id, path, start, end, folder))
+
+    def detail(self, path: bytes, start: float, end: float, points: int) -> int:
+        """Answered by Detailed or Failed with the returned id."""
+        return self._ask(lambda id: Detail(id, path, start, end, points))
+
+    def spectrogram(self, path: bytes, start: float, end: float, columns: int, rows: int) -> int:
+        """Answered by Spectrum or Failed with the returned id."""
+        return self._ask(lambda id: Spectrogram(id, path, start, end, columns, rows))
 
     def set_volume(self, volume: float) -> None:
         """volume: linear, 0.0 to 1.0."""
@@ -144,6 +179,16 @@ class PlayerClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _ask(self, make: Callable[[int], Aside]) -> int:
+        with self._lock:
+            request = make(next(self._ids))
+            self.start()
+            if sent := self._send(request):
+                self._asides[request.id] = None
+        if not sent:
+            self._report(Failed(request.id, "the player isn't running", "player"))
+        return request.id
+
     def _send(self, request: Request) -> bool:
         with self._lock:
             if self._pipe is None:
@@ -178,9 +223,10 @@ class PlayerClient:
             with contextlib.suppress(EOFError, OSError):
                 while True:
                     report = pipe.recv()
-                    if isinstance(report, Ended | Failed) and report.id is not None:
+                    if isinstance(report, _ANSWERS) and report.id is not None:
                         with self._lock:
                             self._open.pop(report.id, None)
+                            self._asides.pop(report.id, None)
                     if not self._closed:
                         self._report(report)
             process.join(CLOSE_SECONDS)
@@ -197,8 +243,9 @@ class PlayerClient:
             self._pipe = self._process = None
             if self._closed:
                 return False
-            left = list(self._open)
+            left, asides = list(self._open), list(self._asides)
             self._open.clear()
+            self._asides.clear()
             self._deaths.append(time.monotonic())
             alive = not self._worn_out()
             if alive:
@@ -209,6 +256,8 @@ class PlayerClient:
             self._report(Ended(id))
         if left:
             self._report(Failed(left[-1], "the player broke down at this sound", "player"))
+        for id in asides:
+            self._report(Failed(id, "the player broke down over it", "player"))
         if not alive:
             self._report(Output(None, "stopped", "Playback broke down several times; it rests"))
         return alive

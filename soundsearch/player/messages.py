@@ -1,7 +1,8 @@
 """What the window and the player say to each other: frozen dataclasses over a pipe.
 
 Standard library only. Each Play is answered by exactly one Ended or Failed with its id, also when
-Stop or another Play cut it off; Playing and Position come in between.
+Stop or another Play cut it off; Playing and Position come in between. Each Export, Detail and
+Spectrogram is answered by exactly one Exported, Detailed, Spectrum or Failed.
 """
 
 import math
@@ -32,8 +33,9 @@ def match_gain(loudness: float | None, peak: float, target: float = TARGET_LOUDN
 class Play:
     """Play a file from `start` to `end` (seconds; None: its end); a loop goes back to `start`.
 
-    path: os.fsencode'd. start is where leading silence ends or the best moment. gain: linear,
-    from match_gain; the ids are the caller's and grow.
+    path: os.fsencode'd. gain: linear, from match_gain; the ids are the caller's and grow. at: where
+    to begin (None: `start`, in reverse `end`), such as where leading silence ends or the best
+    moment. speed: 0.25 to 4, and the pitch goes with it, as on a tape.
     """
 
     id: int
@@ -42,6 +44,9 @@ class Play:
     end: float | None = None
     loop: bool = False
     gain: float = 1.0
+    at: float | None = None
+    speed: float = 1.0
+    reverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,22 @@ class SetLoop:
     """For the sound that plays; without the loop it ends with the current round."""
 
     loop: bool
+
+
+@dataclass(frozen=True)
+class SetRegion:
+    """Other ends for the sound that plays, in seconds; it goes on where it is if that is inside."""
+
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True)
+class SetPace:
+    """Another speed or direction for the sound that plays, from where it is; see Play."""
+
+    speed: float
+    reverse: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,43 @@ class ListDevices:
 @dataclass(frozen=True)
 class Measure:
     """Answered by Measured."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a region (seconds; end None: the sound's end) as a new WAV file into a folder.
+
+    path, folder: os.fsencode'd.
+    """
+
+    id: int
+    path: bytes
+    start: float
+    end: float | None
+    folder: bytes
+
+
+@dataclass(frozen=True)
+class Detail:
+    """The envelope of a part of a sound in `points` points. A newer one replaces it unbegun."""
+
+    id: int
+    path: bytes
+    start: float
+    end: float
+    points: int
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """A picture of a part of a sound. A newer one replaces it unbegun."""
+
+    id: int
+    path: bytes
+    start: float
+    end: float
+    columns: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -128,7 +186,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """A sound can't be heard, or not to its end; message: one line for a person.
+    """What was asked can't be done, or not to its end; message: one line for a person.
 
     cause: "file", "output" (there is no way to play anything) or "player" (it had to be restarted,
     or a fault of ours). id is None when no sound was concerned.
@@ -162,6 +220,31 @@ class Devices:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """path: the finished file, os.fsencode'd; frames: how many it holds."""
+
+    id: int
+    path: bytes
+    frames: int
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """envelope: int8 (points, 3) as bytes: minimum, maximum, RMS; empty: a newer one was asked."""
+
+    id: int
+    envelope: bytes
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """pixels: uint8 (rows, columns) as bytes, row 0 the highest frequency; empty as above."""
+
+    id: int
+    pixels: bytes
+
+
+@dataclass(frozen=True)
 class Measured:
     """Counts since the stream was opened (zeros when it is closed).
 
@@ -173,5 +256,12 @@ class Measured:
     starved: int
 
 
-Request = Play | Stop | Seek | SetLoop | SetVolume | SetDevice | ListDevices | Measure | Shutdown
-Report = Ready | Playing | Position | Ended | Failed | Output | Devices | Measured
+Aside = Export | Detail | Spectrogram  # answered without the stream
+Request = (
+    Play | Stop | Seek | SetLoop | SetRegion | SetPace | SetVolume | SetDevice | ListDevices
+    | Measure | Shutdown | Aside
+)  # fmt: skip
+Report = (
+    Ready | Playing | Position | Ended | Failed | Output | Devices | Measured | Exported
+    | Detailed | Spectrum
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """The player process: takes messages from the pipe, decodes ahead, keeps one stream.
 
-Four kinds of threads: this one decides, one reads the pipe, one decodes each sound, and the
-stream's calls back. They meet in one queue, in `Track` and in `Mixer`.
+Five kinds of threads: this one decides, one reads the pipe, one decodes each sound, the stream's
+calls back, and two render. They meet in one queue, in `Track` and in `Mixer`.
 """
 
 import contextlib
@@ -18,8 +18,10 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from soundsearch.player.messages import (
+    Detail,
     Devices,
     Ended,
+    Export,
     Failed,
     ListDevices,
     Measure,
@@ -34,10 +36,14 @@ from soundsearch.player.messages import (
     Seek,
     SetDevice,
     SetLoop,
+    SetPace,
+    SetRegion,
     SetVolume,
     Shutdown,
+    Spectrogram,
     Stop,
 )
+from soundsearch.player.render import Renderer
 from soundsearch.player.stream import HungDeviceError, OutputError, Outputs, Stream
 from soundsearch.player.track import FADE_SECONDS, Feeder, Track
 
@@ -45,6 +51,7 @@ IDLE_SECONDS = 10.0  # after so much silence other programs get the device
 SLOW_SECONDS = 15.0  # a file that gives nothing so long is given up
 POSITION_SECONDS = 1 / 30
 END_SECONDS = 2.0  # for leaving in good order when the parent is gone
+SLOWEST, FASTEST = 0.25, 4.0  # times the speed of the recording
 LOSSES = 3  # of the device during one sound; then it is given up
 
 
@@ -79,6 +86,7 @@ class Player:
         self._send = send
         self._wake = wake
         self._outputs = outputs
+        self._renderer = Renderer(send)
         self._idle_seconds = idle_seconds
         self._volume = 1.0
         self._stream: Stream | None = None
@@ -117,6 +125,13 @@ class Player:
                     self._load(self._stream, self._play, seconds)
             case SetLoop(loop):
                 self._set_loop(loop)
+            case SetRegion(start, end):
+                self._set_region(start, end)
+            case SetPace(speed, reverse):
+                if self._play is not None:
+                    self._play = replace(self._play, speed=speed, reverse=reverse)
+                    if self._stream is not None:
+                        self._load(self._stream, self._play, self._heard(self._stream))
             case SetVolume(volume):
                 self._volume = min(max(volume, 0.0), 1.0)
                 if self._stream is not None:
@@ -127,6 +142,8 @@ class Player:
                 self._list_devices()
             case Measure():
                 self._measure()
+            case Export() | Detail() | Spectrogram():
+                self._renderer.ask(message)
 
     def tick(self) -> float | None:
         """Looks how far things are, and returns after how many seconds to look again."""
@@ -162,13 +179,15 @@ class Player:
         self._announced = False
         self._losses = 0
         if stream := self._open():
-            self._load(stream, play, play.start)
+            self._load(stream, play, play.at)
             self.state = State.LOADING
 
-    def _load(self, stream: Stream, play: Play, at: float) -> None:
+    def _load(self, stream: Stream, play: Play, at: float | None) -> None:
         if self._coming is not None:
             self._coming.cancelled.set()
-        self._coming = Track(stream.rate, play.loop)
+        speed = min(max(play.speed, SLOWEST), FASTEST)
+        pace = -speed if play.reverse else speed
+        self._coming = Track(stream.rate, play.loop, pace)
         self._since = time.monotonic()
         Feeder(self._coming, play.path, at, play.start, play.end, play.gain, self._wake).start()
 
@@ -224,6 +243,14 @@ class Player:
         for track in (self._track, self._coming):
             if track is not None:
                 track.loop = loop
+
+    def _set_region(self, start: float, end: float | None) -> None:
+        if self._play is None or self._stream is None:
+            return
+        self._play = replace(self._play, start=start, end=end)
+        at = self._heard(self._stream)
+        inside = at is not None and start <= at and (end is None or at < end)
+        self._load(self._stream, self._play, at if inside else None)
 
     # The output.
     def _open(self) -> Stream | None:
@@ -282,14 +309,14 @@ class Player:
         if play is not None and (opened := self._open()):
             self._resume(opened, play, at)
 
-    def _heard(self, stream: Stream) -> float:
-        """The second of the file where the ear is, or will be."""
+    def _heard(self, stream: Stream) -> float | None:
+        """The second of the file where the ear is, or will be; None: where the sound begins."""
         if self._track is not None:
             ear = stream.mixer.ear(self._track, stream.latency, time.monotonic())
             return self._track.second(ear or 0.0)
-        return self._play.start if self._play is not None else 0.0
+        return self._play.at if self._play is not None else None
 
-    def _resume(self, stream: Stream, play: Play, at: float) -> None:
+    def _resume(self, stream: Stream, play: Play, at: float | None) -> None:
         if self._track is not None:
             self._track.cancelled.set()
             self._track = None
@@ -324,9 +351,11 @@ def serve(
     driver. Raises HungDeviceError when the process can't play any more.
     """
     inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+    sending = threading.Lock()  # rendering threads report, too
 
     def send(report: Report) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `read` sees the end
+        # `read` sees the end of the pipe.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError), sending:
             pipe.send(report)
 
     player = Player(send, lambda: inbox.put(None), outputs, idle_seconds)

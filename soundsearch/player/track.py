@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from soundsearch.audio.decode import DecodeError, open_audio
+from soundsearch.audio.decode import AudioReader, DecodeError, open_audio
 from soundsearch.audio.resample import Resampler
 from soundsearch.player.messages import CEILING
 
@@ -20,6 +20,7 @@ SHORTEST_LOOP = 0.01
 KEPT_SECONDS = 5.0  # loops up to this length are decoded once and repeated from memory
 BLOCK = 8192  # frames
 PAUSE = 0.02  # seconds between two looks for room in the ring
+BACKWARD_SECONDS = 0.5  # so much is read at once and turned round
 
 _HALF_POWER = 0.7071
 # ITU-R BS.775, annex 4; WAV order: L R C LFE then rear (and side) pairs. LFE is left out.
@@ -53,10 +54,14 @@ def fade_in(rate: int) -> np.ndarray:
 
 
 class Track:
-    """A ring of stereo frames at the device's rate, and which second of the file each one is."""
+    """A ring of stereo frames at the device's rate, and which second of the file each one is.
 
-    def __init__(self, rate: int, loop: bool = False) -> None:
+    pace: seconds of the file that pass while one is heard, negative in reverse.
+    """
+
+    def __init__(self, rate: int, loop: bool = False, pace: float = 1.0) -> None:
         self.rate = rate
+        self.pace = pace
         self.loop = loop  # may be changed while it plays
         self.duration = 0.0  # seconds of the file, as its header says
         self.error = ""
@@ -131,22 +136,23 @@ class Track:
         if not marks:
             return 0.0
         mark, second = next((m for m in reversed(marks) if m[0] <= frame), marks[0])
-        return second + max(0.0, frame - mark) / self.rate
+        return second + self.pace * max(0.0, frame - mark) / self.rate
 
 
 class Feeder(threading.Thread):
     """Decodes one file into `track` until it has been heard or is cancelled.
 
-    at: the second to begin with, start and end: the region that a loop repeats. ready is called
-    on this thread when the sound may start, and again when it is decoded or has failed
-    (track.error). A thread that hangs on a dead network drive hurts nobody.
+    at: the second to begin with (None: where the region begins for the ear); start and end: the
+    region that a loop repeats. Speed and direction are the track's pace. ready is called on this
+    thread when the sound may start, and again when it is decoded or has failed (track.error). A
+    thread that hangs on a dead network drive hurts nobody.
     """
 
     def __init__(
         self,
         track: Track,
         path: bytes,
-        at: float,
+        at: float | None,
         start: float,
         end: float | None,
         gain: float,
@@ -155,10 +161,16 @@ class Feeder(threading.Thread):
         super().__init__(name="feeder", daemon=True)
         self._track = track
         self._path = path
-        self._at = max(0.0, at)
+        self._speed = abs(track.pace)
+        self._reverse = track.pace < 0
+        self._at = at
         self._start = max(0.0, start)
-        # Someone who seeks beyond the region wants to hear what is there.
-        self._end = end if end is not None and self._at < end else None
+        self._end = end
+        if at is not None:  # someone who seeks beyond the region wants to hear what is there
+            if self._reverse and at <= self._start:
+                self._start = 0.0
+            elif not self._reverse and end is not None and at >= end:
+                self._end = None
         self._gain = gain
         self._ready = ready
         self._fade_in = fade_in(track.rate)
@@ -168,14 +180,17 @@ class Feeder(threading.Thread):
     def run(self) -> None:
         track = self._track
         try:
-            self._feed(self._at)
+            if self._reverse:
+                length = _seconds(self._path)
+                self._end = length if self._end is None else min(self._end, length)
+            self._feed(self._origin if self._at is None else max(0.0, self._at))
             while track.loop or not track.drained:
                 if track.cancelled.wait(0 if track.loop else PAUSE):
                     return
                 if track.loop:  # switched on after the last frame was decoded
                     track.finished = False
                     before = track.written
-                    self._feed(self._start)
+                    self._feed(self._origin)
                     if track.written == before:
                         return
         except DecodeError as error:
@@ -191,6 +206,11 @@ class Feeder(threading.Thread):
                 track.finished = True
                 self._ready()
 
+    @property
+    def _origin(self) -> float:
+        """The second where each round of a loop begins."""
+        return (self._end or 0.0) if self._reverse else self._start
+
     def _feed(self, at: float) -> None:
         """Decodes from `at` to the end, or on and on in a loop."""
         track = self._track
@@ -198,7 +218,8 @@ class Feeder(threading.Thread):
         tail = np.zeros((0, 1), np.float32)  # held back, to be faded if it turns out to be the end
         level = self._gain
         fade = self._fade_in
-        ramp = 0 if at > 0 else len(fade)  # a file's own attack is left as it is
+        # A file's own attack is left as it is.
+        ramp = 0 if at > 0 or self._reverse else len(fade)
         for block in self._resampled(at, base):
             level = _limit(block, level)
             if ramp < len(fade):
@@ -237,13 +258,13 @@ class Feeder(threading.Thread):
         """Yields what `_blocks` yields at the device's rate; it may be changed by the caller."""
         resamplers: list[Resampler] = []
         for block in self._blocks(at, base):
-            if self._samplerate == self._track.rate:
+            # Half the speed is the same samples at half the rate: the pitch goes with it.
+            source = self._samplerate * self._speed
+            if source == self._track.rate:
                 yield block.copy()
                 continue
             if not resamplers:
-                resamplers = [
-                    Resampler(self._samplerate, self._track.rate) for _ in range(block.shape[1])
-                ]
+                resamplers = [Resampler(source, self._track.rate) for _ in range(block.shape[1])]
             yield _columns(
                 r.process(np.ascontiguousarray(block[:, i])) for i, r in enumerate(resamplers)
             )
@@ -254,50 +275,89 @@ class Feeder(threading.Thread):
     def _blocks(self, at: float, base: int) -> Iterator[np.ndarray]:
         """Yields the file's sound, folded, at its own rate, and marks where each round starts."""
         # The fade lies before the moment that was asked for, so that a drum keeps its attack.
-        second = max(0.0, at - FADE_SECONDS)
+        lead = FADE_SECONDS * self._speed
+        second = at + lead if self._reverse else max(0.0, at - lead)
         frames = 0
         while True:
-            place = base + (round(frames * self._track.rate / self._samplerate) if frames else 0)
+            place = base
+            if frames:
+                place += round(frames * self._track.rate / (self._samplerate * self._speed))
             self._track.mark(place, second)
             length = 0
-            again = second == self._start and self._kept is not None
+            again = second == self._origin and self._kept is not None
             for block in (self._kept or []) if again else self._round(second):
                 length += len(block)
                 yield block
             frames += length
             if length == 0 or not self._track.loop:
                 return
-            if second == self._start and length < SHORTEST_LOOP * self._samplerate:
+            if second == self._origin and length < SHORTEST_LOOP * self._samplerate:
                 self._track.loop = False
                 return
-            second = self._start
+            second = self._origin
 
     def _round(self, second: float) -> Iterator[np.ndarray]:
         """Reads the file once from `second` to the region's end; closed again when done."""
-        kept: list[np.ndarray] | None = [] if second == self._start else None
+        kept: list[np.ndarray] | None = [] if second == self._origin else None
         with open_audio(self._path) as reader:
             self._samplerate = reader.samplerate
             self._track.duration = reader.frames / reader.samplerate
-            left = None
-            if self._end is not None:
-                left = round(self._end * reader.samplerate) - round(second * reader.samplerate)
-            if second > 0:
-                reader.seek_seconds(second)
+            if self._reverse:
+                blocks = _backward(reader, second, self._start)
+            else:
+                blocks = _forward(reader, second, self._end)
             length = 0
-            for block in reader.blocks(BLOCK):
-                block = fold(block if left is None else block[:left])
+            for block in blocks:
+                block = fold(block)
                 length += len(block)
                 if kept is not None:
                     kept.append(block.copy())
                     if length > KEPT_SECONDS * reader.samplerate:
                         kept = None
                 yield block
-                if left is not None:
-                    left -= len(block)
-                    if left <= 0:
-                        break
-        if second == self._start:
+        if second == self._origin:
             self._kept = kept
+
+
+def _forward(reader: AudioReader, second: float, end: float | None) -> Iterator[np.ndarray]:
+    """Yields float32 (n, channels) from `second` to `end`."""
+    left = None
+    if end is not None:
+        left = round(end * reader.samplerate) - round(second * reader.samplerate)
+    if second > 0:
+        reader.seek_seconds(second)
+    for block in reader.blocks(BLOCK):
+        yield block if left is None else block[:left]
+        if left is not None:
+            left -= len(block)
+            if left <= 0:
+                return
+
+
+def _backward(reader: AudioReader, second: float, start: float) -> Iterator[np.ndarray]:
+    """Yields float32 (n, channels) from `second` back to `start`, the last frame first."""
+    rate = reader.samplerate
+    first, last = round(start * rate), round(second * rate)
+    while last > first:
+        begin = max(first, last - round(BACKWARD_SECONDS * rate))
+        left = last - begin
+        reader.seek_seconds(begin / rate)
+        parts = []
+        for block in reader.blocks(BLOCK):
+            parts.append(block[:left])
+            left -= len(block)
+            if left <= 0:
+                break
+        if parts:
+            yield np.concatenate(parts)[::-1]
+        last = begin
+
+
+def _seconds(path: bytes) -> float:
+    """How long a file is; read to its end when its head doesn't tell."""
+    with open_audio(path) as reader:
+        frames = reader.frames or sum(len(block) for block in reader.blocks())
+        return frames / reader.samplerate
 
 
 def _limit(block: np.ndarray, level: float) -> float:
