@@ -24,11 +24,21 @@ _SNDFILE_FORMATS = {"MPEG_LAYER_I": "mp1", "MPEG_LAYER_II": "mp2", "MPEG_LAYER_I
 
 # Names by which people know what FFmpeg calls otherwise.
 _FFMPEG_CONTAINERS = {"mov,mp4,m4a,3gp,3g2,mj2": "m4a", "asf": "wma", "matroska,webm": "mka"}
+# Where the channels of WAV (left, right, centre, low frequencies, behind, beside) stand in Vorbis
+# and Opus, by their number: Vorbis I, 4.3.9, and RFC 7845, 5.1.1.2.
+_OGG_ORDERS = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
 # What FFmpeg may open: containers of one sound each, nothing that refers to other files.
 _FFMPEG_ALLOWED = (
     "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,rm,tak,"
     "tta,voc,w64,wav,webm,wv,mp4,m4a,mpegts,mpeg"
 )
+_TOO_MANY_PLANES = 8  # too many for PyAV: see Interleaver
 # How many damaged packets in a row end a file.
 _DAMAGED_PACKETS = 50
 
@@ -90,6 +100,9 @@ class SndfileSource:
         subtype: str = self._file.subtype
         self.container = _SNDFILE_CONTAINERS.get(kind, kind).lower()
         self.sample_format = _SNDFILE_FORMATS.get(subtype, subtype).lower()
+        # libsndfile leaves the channels in the order of the format.
+        ogg = self.sample_format in ("vorbis", "opus")
+        self._order = _OGG_ORDERS.get(self.channels) if ogg else None
         self.damage = ""
 
     def read(self, frames: int) -> np.ndarray:
@@ -99,7 +112,8 @@ class SndfileSource:
             count = self._file.buffer_read_into(block, "float32")
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise SourceError(str(error)) from error
-        return block[: max(0, count)]
+        block = block[: max(0, count)]
+        return block if self._order is None else block[:, self._order]
 
     def seek(self, frame: int) -> None:
         lead = round(SEEK_LEAD * self.samplerate) if self.sample_format.startswith("mp") else 0
@@ -153,6 +167,7 @@ class FfmpegSource:
         self._stream.codec_context.thread_type = "NONE"
         self.damage = ""
         self._pending = np.empty((0, 0), np.float32)
+        self._interleave = Interleaver()
         self._decoded = self._decode()
         # Only a decoded frame tells rate and channels for sure (AAC with band replication).
         first = next(self._decoded, None)
@@ -160,7 +175,7 @@ class FfmpegSource:
             raise NoFramesError(self.damage or "no frames")
         self.samplerate: int = first.sample_rate
         self.channels: int = len(first.layout.channels)
-        self._pending = _samples(first, self.channels)
+        self._pending = self._samples(first)
         kind: str = self._container.format.name
         self.container = _FFMPEG_CONTAINERS.get(kind, kind.split(",")[0])
         self.sample_format: str = self._stream.codec_context.name
@@ -191,6 +206,19 @@ class FfmpegSource:
                 self.damage = f"damaged inside ({error})"
                 return
 
+    def _samples(self, frame: Any) -> np.ndarray:
+        """A decoded frame as float32 (n, channels) in [-1, 1]."""
+        if frame.format.is_planar and len(frame.layout.channels) >= _TOO_MANY_PLANES:
+            frame = self._interleave(frame)
+        data = frame.to_ndarray()
+        planar = frame.format.is_planar
+        data = data.T if planar else data.reshape(-1, self.channels)  # (n, channels)
+        if data.dtype == np.uint8:
+            return (data.astype(np.float32) - 128.0) / 128.0
+        if data.dtype.kind == "i":
+            return data.astype(np.float32) / float(2 ** (8 * data.dtype.itemsize - 1))
+        return np.ascontiguousarray(data, np.float32)
+
     def _more(self) -> bool:
         """Decode until something is pending; False at the end."""
         while not len(self._pending):
@@ -201,7 +229,7 @@ class FfmpegSource:
             if changed != (self.samplerate, self.channels):
                 self.damage = "changes its sample rate or channels inside"
                 return False
-            self._pending = _samples(frame, self.channels)
+            self._pending = self._samples(frame)
         return True
 
     def read(self, frames: int) -> np.ndarray:
@@ -228,7 +256,7 @@ class FfmpegSource:
             return
         if landed.pts is None:
             raise SourceError("frames without time")
-        self._pending = _samples(landed, self.channels)
+        self._pending = self._samples(landed)
         skip = frame - round(float((landed.pts - start) * base) * self.samplerate)
         while skip > 0 and (got := len(self.read(min(skip, 65536)))):
             skip -= got
@@ -238,13 +266,25 @@ class FfmpegSource:
             self._container.close()
 
 
-def _samples(frame: Any, channels: int) -> np.ndarray:
-    """A decoded frame as float32 (n, channels) in [-1, 1]."""
-    data = frame.to_ndarray()
-    planar = frame.format.is_planar
-    data = data.T if planar else data.reshape(-1, channels)  # (n, channels)
-    if data.dtype == np.uint8:
-        return (data.astype(np.float32) - 128.0) / 128.0
-    if data.dtype.kind == "i":
-        return data.astype(np.float32) / float(2 ** (8 * data.dtype.itemsize - 1))
-    return np.ascontiguousarray(data, np.float32)
+class Interleaver:
+    """Puts the planes of a frame into one: the way around a crash of PyAV.
+
+    It looks for one more plane behind the last until it finds none, and FFmpeg ends the list so
+    only below eight: with 7.1 and more `to_ndarray` reads anywhere (seen with PyAV 18.1).
+    """
+
+    def __init__(self) -> None:
+        self._resampler: Any = None
+        self._made_for: tuple[str, str, int] | None = None
+
+    def __call__(self, frame: Any) -> Any:
+        import av
+
+        kind = frame.format.packed.name, frame.layout.name, frame.sample_rate
+        if kind != self._made_for:
+            self._resampler, self._made_for = (
+                av.AudioResampler(kind[0], frame.layout, kind[2]),
+                kind,
+            )
+        (packed,) = self._resampler.resample(frame)
+        return packed

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -19,6 +20,8 @@ from soundsearch.audio.decode import (
     mix_down,
     open_audio,
 )
+from soundsearch.audio.sources import FfmpegSource, Interleaver
+from soundsearch.player.track import fold
 
 SOUNDS = Path(__file__).parents[1] / "sounds"
 LIBRARY = Path(__file__).parents[3] / "shared" / "audio" / "library"
@@ -353,3 +356,93 @@ def test_every_file_of_the_shared_library() -> None:
             assert len(sound)
             assert np.isfinite(sound).all()
     assert refused == {"empty.wav", "header only.wav", "readme renamed.wav", "._kick.wav"}
+
+
+def tones(channels: int, rate: int, seconds: float = 0.6) -> tuple[np.ndarray, list[int]]:
+    """A tone of its own for each channel, float32 (n, channels), and their frequencies in Hz."""
+    frequencies = [200 * (channel + 1) for channel in range(channels)]
+    t = np.arange(round(rate * seconds)) / rate
+    sides = [0.3 * np.sin(2 * np.pi * f * t) for f in frequencies]
+    return np.stack(sides, axis=1).astype(np.float32), frequencies
+
+
+def heard(sound: np.ndarray, rate: int) -> list[int]:
+    """The loudest frequency of each channel of (n, channels), to 20 Hz."""
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))[:, None], axis=0))
+    peaks = np.argmax(spectrum, axis=0) * rate / len(sound)
+    return [round(float(peak) / 20) * 20 for peak in peaks]
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_channels_of_ogg_stand_as_in_wav(tmp_path: Path, channels: int, subtype: str) -> None:
+    """Vorbis I, 4.3.9, has the centre second and the low frequencies last. FFmpeg knows that."""
+    x, _ = tones(channels, 48000)
+    path = tmp_path / "tones.ogg"
+    with soundfile.SoundFile(path, "w", 48000, channels, subtype, format="OGG") as out:
+        for start in range(0, len(x), 4096):  # much at once crashes libsndfile's encoder
+            out.write(x[start : start + 4096])
+    with open_audio(path) as reader:
+        ours = heard(np.concatenate(list(reader.blocks())), 48000)
+    with path.open("rb") as file:
+        source = FfmpegSource(file)
+        theirs = heard(source.read(len(x)), 48000)
+        source.close()
+    assert ours == theirs
+    assert len(set(ours)) == channels
+
+
+@pytest.mark.parametrize("layout", ["5.1", "7.1"])
+def test_surround_of_ffmpeg(tmp_path: Path, layout: str) -> None:
+    channels = {"5.1": 6, "7.1": 8}[layout]
+    x, frequencies = tones(channels, 48000)
+    path = tmp_path / "tones.wv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("wavpack", rate=48000, layout=layout)  # planes
+        frame = av.AudioFrame.from_ndarray(x.reshape(1, -1), format="flt", layout=layout)
+        frame.sample_rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_audio(path) as reader:
+        assert reader.channels == channels
+        assert heard(np.concatenate(list(reader.blocks())), 48000) == frequencies
+
+
+def test_planes_beside_each_other() -> None:
+    interleave = Interleaver()
+    for layout, channels in (("5.1", 6), ("7.1", 8), ("hexadecagonal", 16)):
+        x, _ = tones(channels, 48000, 0.02)
+        packed = av.AudioFrame.from_ndarray(x.reshape(1, -1), format="flt", layout=layout)
+        packed.sample_rate = 48000
+        (planar,) = av.AudioResampler("fltp", layout, 48000).resample(packed)
+        for _ in range(2):
+            np.testing.assert_array_equal(interleave(planar).to_ndarray(), x.reshape(1, -1))
+
+
+def test_surround_opus_is_left_right_centre_low_behind(tmp_path: Path) -> None:
+    places = {"left": 400, "right": 600, "centre": 800, "low": 60, "behind": 1000, "other": 1200}
+    t = np.arange(48000) / 48000
+    x = np.stack([0.2 * np.sin(2 * np.pi * f * t) for f in places.values()]).astype(np.float32)
+    path = tmp_path / "surround.opus"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=48000, layout="5.1")
+        stream.bit_rate = 256000
+        for start in range(0, 48000, 960):
+            part = np.ascontiguousarray(x[:, start : start + 960].T.reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(part, format="flt", layout="5.1")
+            frame.sample_rate, frame.pts = 48000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_audio(path) as reader:
+        sound = np.concatenate(list(reader.blocks()))[4800:43200]
+    assert heard(sound, 48000) == list(places.values())
+    # Folded to stereo: what is on the left is not heard on the right, the centre is on both.
+    left, right = np.abs(np.fft.rfft(fold(sound) * np.hanning(len(sound))[:, None], axis=0)).T
+    at = {place: round(f * len(sound) / 48000) for place, f in places.items()}
+    assert left[at["left"]] > 100 * right[at["left"]]
+    assert right[at["right"]] > 100 * left[at["right"]]
+    assert left[at["centre"]] == pytest.approx(right[at["centre"]], rel=0.02)
+    assert left[at["centre"]] == pytest.approx(0.707 * left[at["left"]], rel=0.05)
+    mono = np.abs(np.fft.rfft(load_mono(path, 48000)[4800:43200] * np.hanning(len(sound))))
+    loudness = [mono[at[place]] for place in ("left", "right", "centre", "behind", "other")]
+    np.testing.assert_allclose(loudness, loudness[0], rtol=0.05)
