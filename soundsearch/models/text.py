@@ -1,4 +1,4 @@
-"""Text encoders: BERT and RoBERTa of transformers, with a tokenizer.json.
+"""Text encoders: BERT, RoBERTa and MPNet of transformers, with a tokenizer.json.
 
 Captions are lower-cased, ASCII punctuation is deleted with nothing in its place, and 32 tokens are
 kept, the end token among them, unless a model was trained otherwise.
@@ -23,7 +23,7 @@ class TextConfig:
     them if keep_end; clean: without capitals and punctuation. "clap" is built by `clap.ClapText`.
     """
 
-    architecture: Literal["bert", "roberta", "clap"] = "bert"
+    architecture: Literal["bert", "roberta", "mpnet", "clap"] = "bert"
     config: dict[str, Any] = field(default_factory=dict)
     pooling: Literal["cls", "mean"] = "cls"
     tokens: int = 32
@@ -57,6 +57,10 @@ def _network(config: TextConfig) -> Any:
         from transformers import RobertaConfig, RobertaModel
 
         network = RobertaModel(RobertaConfig(**config.config), add_pooling_layer=False)
+    elif config.architecture == "mpnet":
+        from transformers import MPNetConfig, MPNetModel
+
+        network = MPNetModel(MPNetConfig(**config.config), add_pooling_layer=False)
     else:
         raise ValueError(f"unknown text encoder {config.architecture!r}")
     # Buffers that no state dict holds: built anew, since a network made on "meta" lacks them.
@@ -64,8 +68,9 @@ def _network(config: TextConfig) -> Any:
     length = embeddings.position_embeddings.num_embeddings
     with torch.device("cpu"):
         embeddings.register_buffer("position_ids", torch.arange(length)[None], persistent=False)
-        types = torch.zeros(1, length, dtype=torch.int64)
-        embeddings.register_buffer("token_type_ids", types, persistent=False)
+        if config.architecture != "mpnet":
+            types = torch.zeros(1, length, dtype=torch.int64)
+            embeddings.register_buffer("token_type_ids", types, persistent=False)
     return network
 
 

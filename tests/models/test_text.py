@@ -43,7 +43,7 @@ ROBERTA = {
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
-@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "mpnet"])
 def test_padding_changes_nothing(architecture: str, pooling: str) -> None:
     settings = small_config()["text"]["config"] if architecture == "bert" else ROBERTA
     config = TextConfig(architecture, settings, pooling)  # type: ignore[arg-type]
