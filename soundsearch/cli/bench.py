@@ -17,6 +17,7 @@ from soundsearch.errors import UserError
 NAMED_FILES = 300_000
 LISTED_FILES = 100_000
 OPENED_SOUNDS = 100_000
+OPENED_DIM = 256
 QUERIES = (
     "kick", "snare", "kick drum", "deep kick hard", "rain street", "tight snare short",
     "bass C", "pad warm dark", "metallic", "guitar", "processed raw", "church bell",
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             if what == "window":
                 results[what] = measure_window(Path(place), args)
             else:
-                results[what] = _in_own_process(what, Path(place), args.folder)
+                results[what] = _in_own_processes(what, Path(place), args.folder)
     if args.json:
         print_json(results)
         return 0
@@ -55,17 +56,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _in_own_process(what: str, place: Path, folder: str | None) -> dict[str, Any]:
-    """Each measure in a fresh process, so that its peak memory is its own."""
+def _in_own_processes(what: str, place: Path, folder: str | None) -> dict[str, Any]:
+    """What is measured is made in one fresh process and measured in another, so that the peak
+    memory is that of the measured thing alone."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, what, place, folder).result()
+    figures: dict[str, Any] = {}
+    for step in (_prepare, _measure):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            figures = pool.submit(step, what, place, folder).result()
+    return figures
+
+
+def _prepare(what: str, place: Path, folder: str | None) -> dict[str, Any]:
+    _MEASURES[what][0](place, folder)
+    return {}
 
 
 def _measure(what: str, place: Path, folder: str | None) -> dict[str, Any]:
-    figures = _MEASURES[what](place, folder)
+    figures = _MEASURES[what][1](place, folder)
     figures["peak memory MB"] = peak_memory()
     return figures
 
@@ -76,14 +86,18 @@ def peak_memory(who: int = resource.RUSAGE_SELF) -> float:
     return round(resource.getrusage(who).ru_maxrss * unit / 1e6, 1)
 
 
-def _names(place: Path, folder: str | None) -> dict[str, Any]:
+def _many_names(place: Path, folder: str | None) -> None:
     from soundsearch.cli.bench_data import synthetic_library
+
+    synthetic_library(place, NAMED_FILES)
+
+
+def _names(place: Path, folder: str | None) -> dict[str, Any]:
     from soundsearch.library.catalog import Library
     from soundsearch.search.names import Names
     from soundsearch.search.query import parse
     from soundsearch.search.ranking import rank
 
-    synthetic_library(place, NAMED_FILES)
     with Library.open(place) as library:
         names = Names(library.db)
         began = time.perf_counter()
@@ -105,11 +119,10 @@ def _names(place: Path, folder: str | None) -> dict[str, Any]:
     }
 
 
-def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
+def _known_tree(place: Path, folder: str | None) -> None:
     from soundsearch.audio.decode import AUDIO_EXTENSIONS
     from soundsearch.library.catalog import Library
     from soundsearch.library.rows import Record, State
-    from soundsearch.scan.pipeline import scan
     from soundsearch.scan.walk import plan
 
     root = place / "Sounds"
@@ -125,6 +138,13 @@ def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
             Record(c.root_id, c.path, c.size, c.mtime_ns, None, State.FAILED, "made up")
             for c in found.to_read
         )
+
+
+def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
+    from soundsearch.library.catalog import Library
+    from soundsearch.scan.pipeline import scan
+
+    with Library.open(place / "data", write=True) as library:
         began = time.perf_counter()
         report = scan(library, None, None)
         seconds = time.perf_counter() - began
@@ -133,16 +153,18 @@ def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
     return {"files": LISTED_FILES, "seconds": round(seconds, 2)}
 
 
-def _scan(place: Path, folder: str | None) -> dict[str, Any]:
+def _demo_sounds(place: Path, folder: str | None) -> None:
     from soundsearch.demo import synth
+
+    if folder is None:
+        synth.write(place / "Sounds")
+
+
+def _scan(place: Path, folder: str | None) -> dict[str, Any]:
     from soundsearch.library.catalog import Library
     from soundsearch.scan.pipeline import scan
 
-    if folder is None:
-        sounds = place / "Sounds"
-        synth.write(sounds)
-    else:
-        sounds = Path(folder)
+    sounds = Path(folder) if folder is not None else place / "Sounds"
     before = _cpu_seconds()
     began = time.perf_counter()
     with Library.open(place / "data", write=True) as library:
@@ -161,27 +183,31 @@ def _scan(place: Path, folder: str | None) -> dict[str, Any]:
     }
 
 
-def _open(place: Path, folder: str | None) -> dict[str, Any]:
+def _large_library(place: Path, folder: str | None) -> None:
     from soundsearch.cli.bench_data import random_vectors, synthetic_library
+    from soundsearch.library.catalog import Library
+
+    synthetic_library(place, OPENED_SOUNDS)
+    with Library.open(place) as library:
+        random_vectors(place / "vectors", library, OPENED_DIM)
+
+
+def _open(place: Path, folder: str | None) -> dict[str, Any]:
     from soundsearch.index.vectors import Vectors
     from soundsearch.library.catalog import Library
 
-    dim = 256
-    synthetic_library(place, OPENED_SOUNDS)
-    with Library.open(place) as library:
-        random_vectors(place / "vectors", library, dim)
     began = time.perf_counter()
     library = Library.open(place)
     library.counts()
     opened = time.perf_counter() - began
     began = time.perf_counter()
-    count = len(Vectors.open(place / "vectors", dim))
+    count = len(Vectors.open(place / "vectors", OPENED_DIM))
     read = time.perf_counter() - began
     library.close()
     return {
         "sounds": count,
         "library ms": round(1e3 * opened, 1),
-        f"vectors (D = {dim}) ms": round(1e3 * read, 1),
+        f"vectors (D = {OPENED_DIM}) ms": round(1e3 * read, 1),
     }
 
 
@@ -199,9 +225,12 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-_MEASURES: dict[str, Callable[[Path, str | None], dict[str, Any]]] = {
-    "names": _names,
-    "rescan": _rescan,
-    "scan": _scan,
-    "open": _open,
+# What makes the measured thing, and what measures it.
+_MEASURES: dict[
+    str, tuple[Callable[[Path, str | None], None], Callable[[Path, str | None], dict[str, Any]]]
+] = {
+    "names": (_many_names, _names),
+    "rescan": (_known_tree, _rescan),
+    "scan": (_demo_sounds, _scan),
+    "open": (_large_library, _open),
 }
