@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from soundsearch.cli import bench_index
 from soundsearch.cli.bench_window import MEANING, measure_window
 from soundsearch.cli.output import print_json, remark
 from soundsearch.errors import UserError
@@ -30,10 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure on this machine: names (search by name), rescan (an unchanged tree), scan "
         "(decoding and facts, without a model), open (a library), window (the whole program with "
-        "the model in use: start, answers to keys, memory), or all of them."
+        "the model in use: start, answers to keys, memory), or all of these; index (the nearest of "
+        "many vectors; half an hour and more)."
     )
-    parser.add_argument("what", nargs="?", default="all", choices=(*_MEASURES, "window", "all"))
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=(*_MEASURES, "window", "index", "all")
+    )
     parser.add_argument("--folder", metavar="DIR", help="real sounds for scan (default: the demo)")
+    bench_index.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     for what in (*_MEASURES, "window") if args.what == "all" else (args.what,):
         remark(f"Measuring {what}…", args.quiet)
         with tempfile.TemporaryDirectory(prefix="soundsearch-bench-") as place:
-            if what == "window":
+            if what == "index":
+                for size, figures in bench_index.measure_index(Path(place), args).items():
+                    results[f"{what} {size}"] = figures
+            elif what == "window":
                 results[what] = measure_window(Path(place), args)
             else:
                 results[what] = _in_own_processes(what, Path(place), args.folder)
