@@ -1,6 +1,50 @@
 """The cosine of a sound: that of the whole, or of its best moment if that is clearly larger."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from soundsearch.index.vectors import Vectors
+from soundsearch.library.catalog import Library
+
+
+@dataclass(frozen=True)
+class SoundRows:
+    """The rows of vectors that stand for the library's sounds, those of a sound side by side.
+
+    rows int64 (R,); owners int64 (R,): whose a row is, sorted ids of sounds; starts float32 (R,):
+    seconds of a segment, below 0 for the whole sound; sound_ids int64 (N,), sorted, and wholes
+    int64 (N,): the row of each whole sound.
+    """
+
+    rows: np.ndarray
+    owners: np.ndarray
+    starts: np.ndarray
+    sound_ids: np.ndarray
+    wholes: np.ndarray
+
+    @classmethod
+    def of(cls, library: Library, vectors: Vectors) -> "SoundRows":
+        owner_rows = vectors.owners()
+        ids, joined = library.sound_identities()
+        whole_rows = vectors.rows_of(joined)
+        there = (whole_rows >= 0) & (whole_rows < len(owner_rows))
+        sound_of = np.full(len(owner_rows), -1, np.int64)  # by the row of the whole sound
+        sound_of[whole_rows[there]] = np.frombuffer(ids, np.int64)[there]
+        owners = np.where(owner_rows >= 0, sound_of[owner_rows], -1)
+        rows = np.flatnonzero(owners >= 0)
+        rows = rows[np.argsort(owners[rows], kind="stable")]
+        whole = rows[owner_rows[rows] == rows]
+        starts = vectors.starts[rows]
+        return cls(rows, owners[rows], starts, owners[whole], whole)
+
+    def whole_of(self, sound_ids: list[int]) -> np.ndarray:
+        """int64 (n,): the row of each whole sound, -1 for sounds without one."""
+        wanted = np.array(sound_ids, np.int64)
+        if not len(self.sound_ids):
+            return np.full(len(wanted), -1)
+        at = np.minimum(np.searchsorted(self.sound_ids, wanted), len(self.sound_ids) - 1)
+        return np.where(self.sound_ids[at] == wanted, self.wholes[at], -1)
 
 
 def best_moments(

@@ -20,23 +20,28 @@ from soundsearch.scan.decoders import Decoders, Failed, Job, Need, Segment
 from soundsearch.scan.pipeline import Control, Progress, ScanReport, scan
 from soundsearch.search.calibration import Calibration
 from soundsearch.search.examples import query_vector
+from soundsearch.search.moments import SoundRows, best_moments
 from soundsearch.search.names import Names
 from soundsearch.search.query import Example, Query
 from soundsearch.search.ranking import Answer, SoundScores, rank
+from soundsearch.search.takes import alike_by_vector
 
 if TYPE_CHECKING:
     from soundsearch.models.encoder import DualEncoder
 
+_MOST_SEEN = 50
 EXCLUDED_WEIGHT = -0.5  # of words after a minus, which also filter by text
 
 
 class Engine:
     """One data folder, open for reading or (write=True) under its lock for scanning.
 
-    model: a model's name, None for the one in use; device: auto, cpu, cuda or mps. The model
-    is loaded when it is first needed. notices: what the person should be told about opening.
+    model: a model's name, None for the one in use, "" for none; device: auto, cpu, cuda or mps.
+    The model is loaded when it is first needed. notices: what the person should be told about
+    opening.
     One thread at a time; `reader` gives a second thread its own engine on the same model and
-    vectors. Raises UserError: see Library.open, catalog.find.
+    vectors, `with_model` the same thread one with another model on the same library. Raises
+    UserError: see Library.open, catalog.find.
     """
 
     def __init__(
@@ -48,27 +53,34 @@ class Engine:
         write: bool = False,
         doing: str = "a scan",
         beside: "Engine | None" = None,
+        library: Library | None = None,
     ) -> None:
         self._data = data
+        self._device = device
         self._entry: catalog.ModelEntry | None = (
-            beside._entry if beside else catalog.find(data, model)
+            beside._entry if beside else catalog.find(data, model) if model != "" else None
         )
         self._model: _Model = beside._model if beside else _Model(self._entry, device)
-        self.library = Library.open(data, write=write, doing=doing)
+        self.library = library or Library.open(data, write=write, doing=doing)
         self.notices = [self.library.notice] if self.library.notice else []
         self._names = Names(self.library.db)
+        # Sounds of the last answer, shared with the engine beside: the scan reads them first.
+        self._seen: list[int] = beside._seen if beside else []
         self._vectors: Vectors | None = beside._vectors if beside else self._open_vectors(write)
-        self._scored: tuple[object, np.ndarray, np.ndarray] | None = None
+        self._scored: tuple[object, SoundRows] | None = None
         self._calibrated: tuple[int, Calibration] | None = None
 
     def _open_vectors(self, write: bool) -> Vectors | None:
         if self._entry is None:
             return None
-        folder = self._data / "embeddings" / self._entry.model_id
-        return Vectors.open(folder, self._entry.dim, write)
+        return Vectors.open(_embeddings(self._data, self._entry), self._entry.dim, write)
 
     def reader(self) -> "Engine":
         return Engine(self._data, beside=self)
+
+    def with_model(self, name: str) -> "Engine":
+        """For the thread that scans."""
+        return Engine(self._data, model=name, device=self._device, write=True, library=self.library)
 
     def close(self) -> None:
         if self._vectors is not None:
@@ -82,6 +94,11 @@ class Engine:
         if self._vectors is not None:
             self._vectors.close()
         self.library.__exit__(*(error[0], error[1], error[2]))  # type: ignore[arg-type]
+
+    @property
+    def vector_count(self) -> int:
+        """See vectors_of."""
+        return len(self._vectors) if self._vectors is not None else 0
 
     @property
     def model_name(self) -> str | None:
@@ -101,12 +118,13 @@ class Engine:
         self,
         folders: Sequence[str],
         *,
+        only: Sequence[str] = (),
         retry: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         control: Control | None = None,
     ) -> ScanReport:
-        """Adds folders, then brings the whole library up to date. Raises UserError for a folder
-        that can't be added."""
+        """Adds folders, then brings the whole library up to date, or `only` some of its folders.
+        Raises UserError for a folder that can't be added."""
         for folder in folders:
             self.library.add_root(os.fsencode(os.path.abspath(folder)))
         with UserData.open(self._data, write=True) as marks:
@@ -115,22 +133,27 @@ class Engine:
                 self.library,
                 self._vectors,
                 self.encoder,
+                only=[os.fsencode(folder) for folder in only],
                 retry=retry,
                 on_progress=on_progress,
                 on_changes=marks.follow,
                 control=control,
+                seen=lambda: tuple(self._seen),
             )
             # What the person made is found again by path should its sound change.
             marks.set_places(self.library.places_of(marks.places()))
         return report
 
-    def search(self, query: Query, k: int = 20, by: str = "both") -> Answer:
-        """The best k sounds by "name", by "sound", or by "both"; by name without a model."""
+    def search(self, query: Query, k: int = 20, by: str = "both", takes: bool = False) -> Answer:
+        """The best k rows by "name", by "sound", or by "both"; by name without a model.
+
+        takes: see rank.
+        """
         sound = None
         if by != "name" and not query.browses and self._entry is not None:
             sound = self._sound_scores(query)
         with UserData.open(self._data, write=False) as marks:
-            return rank(
+            answer = rank(
                 query,
                 self.library,
                 self._names,
@@ -138,7 +161,10 @@ class Engine:
                 k=k,
                 by_name=by != "sound",
                 userdata=marks,
+                takes=takes,
             )
+        self._seen[:] = [match.sound_id for match in answer.matches[:_MOST_SEEN]]
+        return answer
 
     def _sound_scores(self, query: Query) -> SoundScores:
         encoder, vectors = self.encoder, self._vectors
@@ -154,14 +180,21 @@ class Engine:
         for vector in encoder.embed_text(list(query.excluded)) if query.excluded else ():
             parts.append((vector, EXCLUDED_WEIGHT))
         vector = query_vector(parts, calibration.background)
-        sound_ids, rows = self._rows_of_sounds()
-        cosines = (vectors.matrix @ vector)[rows]
+        table = self._rows_of_sounds()
+        sound_ids, cosines, starts = best_moments(
+            table.owners,
+            table.starts,
+            vectors.cosines(vector[None])[0][table.rows],
+            calibration.segment_margin,
+        )
         by_example = not query.text
         return SoundScores(
             sound_ids,
             cosines,
-            calibration.strength(cosines, vector, len(rows), by_example),
+            calibration.strength(cosines, vector, len(sound_ids), by_example),
             None if by_example else calibration.threshold,
+            starts,
+            alike_by_vector(table.whole_of, vectors.take, calibration.take_cosine),
         )
 
     def _calibration(self) -> Calibration:
@@ -174,25 +207,16 @@ class Engine:
             self._calibrated = len(matrix), calibration
         return self._calibrated[1]
 
-    def _rows_of_sounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (N,), sorted, of the library's sounds that have a vector, and its row (N,)."""
-        vectors = self._vectors
-        assert vectors is not None
+    def _rows_of_sounds(self) -> SoundRows:
+        assert self._vectors is not None
         state = (
-            len(vectors),
+            len(self._vectors),
             self.library.db.execute("PRAGMA data_version").fetchone()[0],
             self.library.db.total_changes,
         )
         if self._scored is None or self._scored[0] != state:
-            ids, joined = self.library.sound_identities()
-            found = [
-                (sound_id, row)
-                for at, sound_id in enumerate(ids)
-                if (row := vectors.row_of(joined[16 * at : 16 * at + 16])) is not None
-            ]
-            table = np.array(sorted(found), np.int64).reshape(-1, 2)
-            self._scored = (state, table[:, 0], table[:, 1])
-        return self._scored[1], self._scored[2]
+            self._scored = state, SoundRows.of(self.library, self._vectors)
+        return self._scored[1]
 
     def _example_vector(self, example: Example, encoder: "DualEncoder") -> np.ndarray:
         """float32 (D,) of a library sound, of any file, or of a region of either."""
@@ -214,6 +238,15 @@ class Engine:
             raise UserError("The example is not in the library any more")
         segments = _read(path, example.start, example.end, encoder.rate, encoder.segment_seconds)
         return encoder.pool(encoder.segment_features(segments))
+
+
+def vectors_of(data: Path, entry: catalog.ModelEntry) -> int:
+    """How many vectors of a model lie on disk: of sounds and of parts of them."""
+    return Vectors.count(_embeddings(data, entry))
+
+
+def _embeddings(data: Path, entry: catalog.ModelEntry) -> Path:
+    return data / "embeddings" / entry.model_id
 
 
 class _Model:

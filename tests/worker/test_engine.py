@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from soundsearch.errors import UserError
 from soundsearch.library.userdata import UserData
+from soundsearch.search.calibration import SEGMENT_MARGIN
 from soundsearch.search.query import Example, Query, parse
 from soundsearch.worker.engine import Engine
 from tests.models.small import small_model
@@ -27,8 +29,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name in NAMES:
         shutil.copy2(SOUNDS / name, folder / name)
     random = np.random.default_rng(0)
-    import soundfile
-
     for number in range(4):
         noise = random.normal(0, 0.1, 20_000 * (number + 1)) * np.linspace(
             1, 0, 20_000 * (number + 1)
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_text_query_ranks_by_name_and_sound(place: tuple[Path, Path]) -> None:
     data, folder = place
     with Engine(data, model="small") as engine:
-        answer = engine.search(parse("bell"), 20)
+        answer = engine.search(parse("bell"), 20, takes=True)
         assert engine.model_name == "small"
     assert "bell" in answer.matches[0].name
     assert all(match.sound is not None for match in answer.matches if match.state == "ok")
@@ -54,7 +54,7 @@ def test_a_text_query_ranks_by_name_and_sound(place: tuple[Path, Path]) -> None:
 def test_by_sound_names_do_not_count(place: tuple[Path, Path]) -> None:
     data, _ = place
     with Engine(data, model="small") as engine:
-        answer = engine.search(parse("bell"), 20, by="sound")
+        answer = engine.search(parse("bell"), 20, by="sound", takes=True)
     assert all(match.name_score is None for match in answer.matches)
 
 
@@ -72,7 +72,9 @@ def test_any_file_and_any_region_are_examples(place: tuple[Path, Path], tmp_path
     elsewhere = tmp_path / "unknown.wav"
     shutil.copy(folder / "noise 3.wav", elsewhere)
     with Engine(data, model="small") as engine:
-        whole = engine.search(Query(examples=(Example(path=os.fsencode(elsewhere)),)), 3)
+        whole = engine.search(
+            Query(examples=(Example(path=os.fsencode(elsewhere)),)), 3, takes=True
+        )
         assert whole.matches[0].name == "noise 3.wav"
         region = Example(path=os.fsencode(elsewhere), start=0.2, end=0.9)
         assert engine.search(Query(examples=(region,)), 3).matches
@@ -82,14 +84,35 @@ def test_any_file_and_any_region_are_examples(place: tuple[Path, Path], tmp_path
             engine.search(Query(examples=(Example(path=os.fsencode(SOUNDS / "text.wav")),)), 3)
 
 
+def test_a_moment_of_a_long_sound_is_found(place: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, data = tmp_path / "Long", tmp_path / "data"
+    folder.mkdir()
+    shutil.copytree(place[0] / "models", data / "models")
+    random = np.random.default_rng(3)
+    samples = random.normal(0, 0.05, 40 * 16_000)
+    samples[20 * 16_000 : 30 * 16_000] += 0.5 * np.sin(np.arange(10 * 16_000) * 0.4)
+    soundfile.write(folder / "night.wav", samples, 16_000)
+    soundfile.write(folder / "other.wav", random.normal(0, 0.05, 30_000), 16_000)
+    path = os.fsencode(folder / "night.wav")
+    with Engine(data, model="small", write=True) as engine:
+        engine.scan([str(folder)])
+        region = Example(path=path, start=20.0, end=30.0)
+        match = engine.search(Query(examples=(region,)), 5).matches[0]
+        assert (match.path, match.start) == (path, 20.0)
+        assert match.cosine == pytest.approx(1.0 - SEGMENT_MARGIN, abs=3e-3)
+
+
 def test_a_minus_example_moves_away(place: tuple[Path, Path]) -> None:
     data, folder = place
     like = Example(path=os.fsencode(folder / "noise 1.wav"))
     unlike = Example(path=os.fsencode(folder / "noise 0.wav"), weight=-0.7)
     with Engine(data, model="small") as engine:
-        plain = {m.name: m.cosine for m in engine.search(Query(examples=(like,)), 20).matches}
+        plain = {
+            m.name: m.cosine for m in engine.search(Query(examples=(like,)), 20, takes=True).matches
+        }
         moved = {
-            m.name: m.cosine for m in engine.search(Query(examples=(like, unlike)), 20).matches
+            m.name: m.cosine
+            for m in engine.search(Query(examples=(like, unlike)), 20, takes=True).matches
         }
     assert moved["noise 0.wav"] < plain["noise 0.wav"]
 
@@ -102,21 +125,26 @@ def test_the_calibration_is_read_once(place: tuple[Path, Path], tmp_path: Path) 
     stored = data / "models" / "small" / "calibration.json"
     stored.write_text(json.dumps({"a": 1.0, "b": 2.0, "c": 0.0, "threshold": 0.4}))
     with Engine(data, model="small", write=True) as engine:
-        first = engine.search(parse("bell"), 20)
+        first = engine.search(parse("bell"), 20, takes=True)
         stored.unlink()
-        assert engine.search(parse("bell"), 20) == first
+        assert engine.search(parse("bell"), 20, takes=True) == first
         # New vectors: read again, and now made of the library's own.
         shutil.copy(SOUNDS / "bell.mp3", place[1] / "one more.mp3")
         assert engine.scan([]).embedded == 1
         (place[1] / "one more.mp3").unlink()
-        then = {match.name: match.sound for match in engine.search(parse("bell"), 20).matches}
+        then = {
+            match.name: match.sound
+            for match in engine.search(parse("bell"), 20, takes=True).matches
+        }
     assert then["bell.flac"] != next(m.sound for m in first.matches if m.name == "bell.flac")
 
 
 def test_favourites_and_tags_filter(place: tuple[Path, Path]) -> None:
     data, _ = place
     with Engine(data, model="small") as engine:
-        chosen = next(m for m in engine.search(parse("noise"), 20).matches if "noise" in m.name)
+        chosen = next(
+            m for m in engine.search(parse("noise"), 20, takes=True).matches if "noise" in m.name
+        )
         assert engine.search(parse("bell is:fav"), 5).matches == ()
         with UserData.open(data) as marks:
             marks.set_favourite(chosen.identity, chosen.path, True)
