@@ -20,6 +20,7 @@ from soundsearch.worker.messages import (
     ScanProgress,
     Shutdown,
     Stopped,
+    SwitchModel,
 )
 
 DEATHS = 3  # within DEATH_SECONDS, after which the worker is not started again
@@ -41,7 +42,9 @@ class Worker:
         device: str,
         on_report: Callable[[Report], None],
     ) -> None:
-        self._arguments = (str(data), model, device)
+        self._data = str(data)
+        self._model = model
+        self._device = device
         self._on_report = on_report
         self._sending = threading.Lock()
         self._closing = False
@@ -54,7 +57,9 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, *self._arguments), name="SoundSearch worker"
+            target=_serve,
+            args=(theirs, self._data, self._model, self._device),
+            name="SoundSearch worker",
         )
         self.process.start()
         theirs.close()  # else the end of the worker would never be seen
@@ -62,8 +67,10 @@ class Worker:
     def send(self, request: Request) -> None:
         """Sends a request; never blocks for work. A dead worker misses all but scans."""
         with self._sending, contextlib.suppress(OSError, ValueError):
-            if isinstance(request, Scan | AddFolder):
+            if isinstance(request, Scan | AddFolder | SwitchModel):
                 self._scanning = True
+            if isinstance(request, SwitchModel):  # for a restart
+                self._model = request.name
             self._pipe.send(request)
 
     def close(self) -> None:

@@ -22,7 +22,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Scan:
-    """Look for changes in all folders, and index what is new."""
+    """Look for changes in these added folders, or in all, and index what is new."""
+
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Cancel:
 
 @dataclass(frozen=True)
 class SwitchModel:
+    """Search with another model. The old one answers until the new one knows most sounds; what
+    was embedded with either is kept."""
+
     name: str
 
 
@@ -79,12 +84,17 @@ class Ready:
 
 @dataclass(frozen=True)
 class ModelState:
-    """state: "none" (no model installed), "loading", "ready" or "failed"; detail for a person."""
+    """The model that answers.
+
+    state: "none" (no model installed), "loading", "ready" or "failed"; detail: for a person;
+    coming: the name of the model that will take its place, for which sounds are being embedded.
+    """
 
     name: str | None
     state: str
     device: str = ""
     detail: str = ""
+    coming: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """A line for the log. level: as in `logging`."""
+
+    level: int
+    logger: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The worker's last word."""
 
@@ -135,4 +154,4 @@ Request = (
     Search | Scan | AddFolder | RemoveFolder | Relocate | Retry | Pause | Resume | Cancel
     | SwitchModel | Shutdown
 )  # fmt: skip
-Report = Ready | ModelState | ScanProgress | LibraryChanged | Matches | Failed | Stopped
+Report = Ready | ModelState | ScanProgress | LibraryChanged | Matches | Failed | Logged | Stopped

@@ -1,4 +1,4 @@
-"""The worker process: one thread listens, one searches, one scans.
+"""The worker process: one thread listens, one searches, one scans; others watch the folders.
 
 A newer search replaces one that has not begun. Everything that changes the library runs on the
 scanning thread, in the order in which it was asked for; Pause, Resume and Cancel reach it at once.
@@ -12,18 +12,23 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from soundsearch.audio.decode import AUDIO_EXTENSIONS
 from soundsearch.errors import UserError
+from soundsearch.models import catalog
 from soundsearch.scan.pipeline import Control, Progress, ScanReport
-from soundsearch.worker.engine import Engine
+from soundsearch.scan.watch import Watch
+from soundsearch.worker.engine import Engine, vectors_of
 from soundsearch.worker.messages import (
     AddFolder,
     Cancel,
     Failed,
     LibraryChanged,
+    Logged,
     Matches,
     ModelState,
     Pause,
@@ -42,7 +47,11 @@ from soundsearch.worker.messages import (
     SwitchModel,
 )
 
+_log = logging.getLogger(__name__)
+
 PROGRESS_EVERY = 0.25  # seconds
+CHANGES_EVERY = 2.0
+ENOUGH = 0.9  # of the sounds that the old model knows; then a new one takes its place
 
 
 def serve(pipe: Connection, data: Path, model: str | None, device: str) -> None:
@@ -60,22 +69,40 @@ def serve(pipe: Connection, data: Path, model: str | None, device: str) -> None:
 
 
 class _Server:
+    """_engine answers, and its model is used for new sounds unless another one is coming: that
+    one is used by scans until it knows enough. Both belong to the scanning thread; the searching
+    thread follows `_answering`."""
+
     def __init__(self, pipe: Connection, data: Path, model: str | None, device: str) -> None:
         self._pipe = pipe
         self._sending = threading.Lock()
-        self._engine = Engine(data, model=model, device=device, write=True)
-        self._control = Control()
+        self._data = data
         self._work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        first, problem = _model_to_begin_with(data, model)
+        self._engine = self._answering = Engine(data, model=first, device=device, write=True)
+        self._coming: Engine | None = None
+        self._previous: Engine | None = None  # kept open, so that switching back is instant
+        self._notices = [Failed(notice) for notice in self._engine.notices]
+        if problem is not None:
+            self._notices.append(Failed(problem.message, problem.fix))
+        elif model is not None and first is not None and first != model:
+            self._work.put(SwitchModel(model))
+        self._control = Control()
         self._search: Search | None = None
         self._search_asked = threading.Condition()
+        self._watch = Watch(self._hint, AUDIO_EXTENSIONS)
+        self._hinted: set[bytes] = set()  # folders whose scan is queued
         self._ended = False
 
     def run(self) -> None:
+        _log_to(self._report)
         threads = [
             threading.Thread(target=self._search_loop, name="search", daemon=True),
             threading.Thread(target=self._work_loop, name="scan", daemon=True),
         ]
         self._report(Ready())
+        for notice in self._notices:
+            self._report(notice)
         for thread in threads:
             thread.start()
         with contextlib.suppress(EOFError, OSError):
@@ -86,7 +113,10 @@ class _Server:
         self._work.put(None)
         with self._search_asked:
             self._search_asked.notify()
-        threads[1].join(1.0)  # the batch in hand is committed; a longer one is repeated
+        end = time.monotonic() + 1.0
+        self._watch.close()
+        # The batch in hand is committed; a longer one is repeated.
+        threads[1].join(max(0.0, end - time.monotonic()))
         self._report(Stopped())
 
     def _report(self, report: Report) -> None:
@@ -105,16 +135,30 @@ class _Server:
                 self._control.resume()
             case Cancel():
                 self._control.cancel()
+            case SwitchModel():
+                self._control.cancel()  # the switch goes on with what is missing
+                self._work.put(request)
             case _:
                 self._work.put(request)
 
+    def _hint(self, folder: bytes) -> None:
+        """Something changed in a folder, says the watch."""
+        if folder not in self._hinted:
+            self._hinted.add(folder)
+            self._work.put(Scan((os.fsdecode(folder),)))
+
     def _search_loop(self) -> None:
-        reader = self._load()
+        engine = self._answering
+        reader = self._open_reader(engine)
         while not self._ended:
             with self._search_asked:
-                while self._search is None and not self._ended:
+                while self._search is None and engine is self._answering and not self._ended:
                     self._search_asked.wait()
                 search, self._search = self._search, None
+            if engine is not self._answering:
+                engine = self._answering
+                reader.library.close()
+                reader = self._open_reader(engine)
             if search is None:
                 continue
             try:
@@ -122,28 +166,20 @@ class _Server:
             except UserError as error:
                 self._report(Failed(error.message, error.fix, search.id))
             except Exception as error:  # the window shows it; the next search may work
-                logging.exception("search failed")
+                _log.exception("The search failed")
                 self._report(Failed(f"The search failed ({error})", "", search.id))
 
-    def _load(self) -> Engine:
-        """Opens the reader's side on this thread, and loads the model."""
-        reader = self._engine.reader()
-        self._load_model(reader)
-        return reader
-
-    def _load_model(self, engine: Engine) -> None:
-        name = engine.model_name
-        if name is None:
-            self._report(ModelState(None, "none", detail="sounds are found by name only"))
-            return
-        self._report(ModelState(name, "loading"))
+    def _open_reader(self, engine: Engine) -> Engine:
+        """The searching thread's side of an engine, its model loaded; by name only without one."""
+        if engine.model_name is not None:
+            self._report(ModelState(engine.model_name, "loading"))
         try:
-            encoder = engine.encoder
+            self._report(_state_of(engine))
         except Exception as error:
-            logging.exception("the model can't be loaded")
-            self._report(ModelState(name, "failed", detail=str(error)))
-            return
-        self._report(ModelState(name, "ready", device=getattr(encoder, "device", "cpu")))
+            _log.exception("The model can't be loaded")
+            self._report(ModelState(engine.model_name, "failed", detail=str(error)))
+            return Engine(self._data, model="")
+        return engine.reader()
 
     def _work_loop(self) -> None:
         while (request := self._work.get()) is not None and not self._ended:
@@ -152,7 +188,7 @@ class _Server:
             except UserError as error:
                 self._report(Failed(error.message, error.fix))
             except Exception as error:
-                logging.exception("%s failed", type(request).__name__)
+                _log.exception("%s failed", type(request).__name__)
                 self._report(Failed(f"Indexing stopped ({type(error).__name__}: {error})"))
                 self._report(ScanProgress(False, False, 0, 0, 0, 0.0, None))
 
@@ -161,8 +197,9 @@ class _Server:
         match request:
             case AddFolder(path):
                 self._scan([path])
-            case Scan():
-                self._scan([])
+            case Scan(folders):
+                self._hinted.difference_update(os.fsencode(folder) for folder in folders)
+                self._scan([], only=folders)
             case Retry():
                 self._scan([], retry=True)
             case RemoveFolder(path):
@@ -170,11 +207,61 @@ class _Server:
             case Relocate(old, new):
                 library.relocate(os.fsencode(old), os.fsencode(new))
                 self._scan([])
-            case SwitchModel():
-                self._report(Failed("Start SoundSearch again with --model to use another model"))
+            case SwitchModel(name):
+                self._switch(name)
+                self._scan([])
         self._report(LibraryChanged())
+        if not self._ended:
+            self._watch.follow(root.path for root in library.roots() if root.state == "ok")
 
-    def _scan(self, folders: list[str], retry: bool = False) -> None:
+    def _switch(self, name: str) -> None:
+        """Lets a model come, or stay. Raises UserError when it can't be used."""
+        if name == self._engine.model_name:
+            self._coming = None
+            self._report(_state_of(self._engine))
+            return
+        previous = self._previous
+        if previous is not None and previous.model_name == name:
+            coming = previous
+        else:
+            coming = self._engine.with_model(name)
+        self._report(_state_of(self._engine, coming=name))
+        try:
+            coming.encoder  # noqa: B018  loads it
+        except Exception as error:
+            _log.exception("The model %s can't be loaded", name)
+            self._report(_state_of(self._engine))
+            stays = self._engine.model_name
+            raise UserError(
+                f"The model {name} can't be loaded ({error})",
+                f"{stays} goes on answering" if stays else "Choose another one",
+            ) from error
+        self._coming = coming
+        self._take_over()
+
+    def _take_over(self, complete: bool = False) -> None:
+        """The coming model answers from now on, if it knows enough. complete: a scan with it came
+        to its end; what it doesn't know now, it can't."""
+        coming = self._coming
+        if coming is None:
+            return
+        if complete or coming.vector_count >= ENOUGH * self._engine.vector_count:
+            self._previous, self._engine, self._coming = self._engine, coming, None
+            with self._search_asked:
+                self._answering = coming
+                self._search_asked.notify()
+
+    def _scanning_engine(self) -> Engine:
+        """Without a model that can be loaded, files are listed and found by name."""
+        engine = self._coming or self._engine
+        try:
+            engine.encoder  # noqa: B018  loads it
+        except Exception as error:
+            _log.warning("Scanning without the model: %s", error)
+            return engine.with_model("")
+        return engine
+
+    def _scan(self, folders: Sequence[str], only: Sequence[str] = (), retry: bool = False) -> None:
         self._control = control = Control()
         if self._ended:  # asked to stop before the control was there to be cancelled
             return
@@ -186,12 +273,53 @@ class _Server:
             if now - last_progress >= PROGRESS_EVERY:
                 last_progress = now
                 self._report(_as_message(progress, control.paused))
-            if now - last_change >= 2.0:
+            if now - last_change >= CHANGES_EVERY:
                 last_change = now
                 self._report(LibraryChanged())
+                self._take_over()
 
-        report = self._engine.scan(folders, retry=retry, on_progress=show, control=control)
+        engine = self._scanning_engine()
+        report = engine.scan(folders, only=only, retry=retry, on_progress=show, control=control)
+        if engine is self._coming and not control.cancelled:
+            self._take_over(complete=True)
         self._report(_finished(report))
+
+
+def _model_to_begin_with(data: Path, wish: str | None) -> tuple[str | None, UserError | None]:
+    """The model that answers at first: the one that was wished for, if it knows enough sounds,
+    else the one that knows most; and what is wrong with the wish."""
+    problem = None
+    try:
+        entry = catalog.find(data, wish)
+    except UserError as error:
+        problem = error
+        entry = catalog.find(data, None)
+    if entry is None:
+        return None, problem
+    best = max(catalog.installed(data), key=lambda other: vectors_of(data, other))
+    if vectors_of(data, entry) < ENOUGH * vectors_of(data, best):
+        return best.name, problem
+    return entry.name, problem
+
+
+def _state_of(engine: Engine, coming: str = "") -> ModelState:
+    """Loads the model; raises what that raises."""
+    encoder = engine.encoder
+    if encoder is None:
+        return ModelState(None, "none", detail="Sounds are found by name only", coming=coming)
+    device = getattr(encoder, "device", "cpu")
+    return ModelState(engine.model_name, "ready", device=device, coming=coming)
+
+
+def _log_to(report: Callable[[Report], None]) -> None:
+    """What this process logs goes to the window, which writes the log."""
+
+    class Pipe(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report(Logged(record.levelno, record.name, self.format(record)))
+
+    logging.getLogger().addHandler(Pipe())
+    logging.getLogger("soundsearch").setLevel(logging.INFO)
 
 
 def _as_message(progress: Progress, paused: bool) -> ScanProgress:

@@ -5,6 +5,7 @@ import queue
 import shutil
 import signal
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,30 @@ from soundsearch.worker.client import Worker
 from soundsearch.worker.messages import (
     AddFolder,
     Failed,
+    Logged,
     Matches,
     ModelState,
     Ready,
+    Scan,
     ScanProgress,
     Search,
     Stopped,
+    SwitchModel,
 )
+from tests.models.small import small_model
 
+QUICK: dict[str, Any] = {"kind": "cnn", "audio": {"widths": [4, 8, 8, 8], "dim": 24}}
 SOUNDS = Path(__file__).parent.parent / "sounds"
 
 
 class Session:
     """A worker and its reports."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, model: str | None = None) -> None:
         self.reports: queue.Queue[Any] = queue.Queue()
-        self.worker = Worker(data, None, "cpu", self.reports.put)
+        self.worker = Worker(data, model, "cpu", self.reports.put)
 
-    def wait(self, kind: type, seconds: float = 60.0, **wanted: Any) -> Any:
+    def wait(self, kind: type, seconds: float = 200.0, **wanted: Any) -> Any:
         until = time.monotonic() + seconds
         while True:
             report = self.reports.get(timeout=max(until - time.monotonic(), 0.01))
@@ -41,6 +47,21 @@ class Session:
                 getattr(report, name) == value for name, value in wanted.items()
             ):
                 return report
+
+
+@pytest.fixture
+def open_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
+    opened: list[Session] = []
+
+    def start(model: str | None = None) -> Session:
+        session = Session(tmp_path / "data", model)
+        opened.append(session)
+        session.wait(Ready)
+        return session
+
+    yield start
+    for session in opened:
+        session.worker.close()
 
 
 @pytest.fixture
@@ -90,3 +111,85 @@ def test_three_deaths_within_a_minute_end_it(tmp_path: Path) -> None:
         os.kill(session.worker.process.pid, signal.SIGKILL)
     assert "three times" in session.wait(Failed).message
     session.wait(Stopped)
+
+
+def indexed(session: Session, folder: Path) -> dict[str, Any]:
+    session.worker.send(AddFolder(str(folder)))
+    return session.wait(ScanProgress, running=False).report
+
+
+def cosine(session: Session, id: int) -> float:
+    """Of one sound for one query, which tells which model answered."""
+    session.worker.send(Search(id, parse("bell format:flac")))
+    return session.wait(Matches, id=id).answer.matches[0].cosine
+
+
+def test_switching_models(tmp_path: Path, folder: Path, open_session) -> None:
+    data = tmp_path / "data"
+    for name, dim in (("first", 16), ("second", 24), ("broken", 8)):
+        small_model(data / "models" / name, name=name, dim=dim, **QUICK)
+    (data / "models" / "broken" / "weights.safetensors").write_bytes(b"broken")
+    session = open_session("gone")
+    assert "no model named gone" in session.wait(Failed).message
+    session.worker.close()
+
+    session = open_session("first")
+    assert indexed(session, folder)["embedded"] == 3
+    first = cosine(session, 1)
+    for name, words in (("broken", "can't be loaded"), ("gone", "no model named gone")):
+        session.worker.send(SwitchModel(name))
+        assert words in session.wait(Failed).message
+    assert cosine(session, 2) == pytest.approx(first, abs=1e-6)
+    session.worker.close()
+
+    # As a start does whose settings name a model that knows no sound yet.
+    session = open_session("second")
+    assert session.wait(ModelState, state="ready").name == "first"
+    session.wait(ModelState, name="first", state="ready", coming="second")
+    session.wait(ModelState, name="second", state="ready", coming="")
+    second = cosine(session, 3)
+    assert second != pytest.approx(first, abs=1e-4)
+    session.worker.send(SwitchModel("first"))
+    session.wait(ModelState, name="first", state="ready", coming="")
+    assert cosine(session, 4) == pytest.approx(first, abs=1e-6)
+    session.worker.send(SwitchModel("second"))  # both know all sounds now
+    session.wait(ModelState, name="second", state="ready", coming="")
+    assert cosine(session, 5) == pytest.approx(second, abs=1e-6)
+    folders = [path.name.partition("-")[0] for path in (data / "embeddings").iterdir()]
+    assert sorted(folders) == ["first", "second"]
+
+
+def test_names_are_found_without_the_only_model(tmp_path: Path, folder: Path, open_session) -> None:
+    small_model(tmp_path / "data" / "models" / "broken", name="broken", **QUICK)
+    (tmp_path / "data" / "models" / "broken" / "weights.safetensors").write_bytes(b"broken")
+    session = open_session("broken")
+    session.wait(Logged)
+    session.wait(ModelState, name="broken", state="failed")
+    report = indexed(session, folder)
+    assert (report["new"], report["embedded"]) == (3, 0)
+    session.worker.send(Search(1, parse("bell")))
+    assert session.wait(Matches, id=1).answer.matches[0].name.startswith("bell")
+
+
+def test_new_files_are_found_without_being_asked_for(folder: Path, open_session) -> None:
+    session = open_session()
+    indexed(session, folder)
+    time.sleep(2)  # the watch begins after the scan
+    shutil.copy2(SOUNDS / "bell.mp3", folder / "new.mp3")
+    report = session.wait(ScanProgress, running=False).report
+    assert (report["files"], report["new"]) == (4, 1)
+    (folder / "new.mp3").unlink()
+    assert session.wait(ScanProgress, running=False).report["missing"] == 1
+
+
+def test_a_scan_of_one_folder_leaves_the_others(tmp_path: Path, folder: Path, open_session) -> None:
+    other = tmp_path / "Other"
+    other.mkdir()
+    session = open_session()
+    indexed(session, folder)
+    indexed(session, other)
+    shutil.copy2(SOUNDS / "bell 24bit stereo.wav", other / "a.wav")
+    shutil.copy2(SOUNDS / "bell 8bit.wav", folder / "b.wav")
+    session.worker.send(Scan((str(other),)))
+    report = session.wait(ScanProgress, running=False).report
+    assert (report["files"], report["new"], report["missing"]) == (1, 1, 0)
