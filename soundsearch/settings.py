@@ -31,6 +31,7 @@ class Settings:
     auto_play: bool = True
     match_loudness: bool = True
     output_device: str = ""  # empty: the system's own choice
+    model: str = ""  # empty: the preferred one
 
 
 def load_settings(data: Path) -> Settings:

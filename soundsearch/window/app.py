@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     heard = Wire()
     player = PlayerClient(heard.report)
     answered = Wire()
-    worker = LateWorker(lambda: Worker(data, args.model, args.device, answered.report))
+    model = args.model or settings.model or None
+    worker = LateWorker(lambda: Worker(data, model, args.device, answered.report))
     window = MainWindow(
         Parts(data, settings, reader, worker, player, getattr(args, "write_demo", None))
     )

@@ -22,11 +22,13 @@ def first_second(match: Match) -> float:
 
 class Audition(QObject):
     """`sound_changed` carries the key of the sound that plays, or None; `trouble` a key (or None)
-    and why it can't be heard; `output` a name and what is wrong with it."""
+    and why it can't be heard; `output` a name and what is wrong with it; `told` a sentence when the
+    output changed other than by the person's choice."""
 
     sound_changed = Signal(object)
     trouble = Signal(object, str)
     output = Signal(str, str)
+    told = Signal(str)
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Audition(QObject):
         self._envelopes = envelopes
         self._match: Match | None = None
         self._playing: int | None = None  # the player's id
+        self._output_message = ""
         self.loop = False
         self.match_loudness = True
         panel.play_clicked.connect(self.toggle)
@@ -121,6 +124,10 @@ class Audition(QObject):
                     self.trouble.emit(None, message)
             case messages.Output(name, state, message):
                 self.output.emit(name or "", message if state != "closed" else "")
+                if message and message != self._output_message:
+                    self.told.emit(message)
+                if state != "closed":
+                    self._output_message = message
 
     def _gain(self, match: Match) -> float:
         return match_gain(match.loudness, match.peak) if self.match_loudness else 1.0

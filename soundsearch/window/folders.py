@@ -67,8 +67,9 @@ class Folders(QObject):
             lambda new: self._send(messages.Relocate(old, new)),
         )
 
-    def rescan(self) -> None:
-        self._send(messages.Scan())
+    def rescan(self, path: str = "") -> None:
+        """Looks for changes in one folder, or in all."""
+        self._send(messages.Scan((path,)) if path else messages.Scan())
 
     def try_demo(self) -> None:
         write = self._write_demo

@@ -1,6 +1,7 @@
 """The window: puts the parts together, and says what each key and each signal does."""
 
 import base64
+import logging
 from collections.abc import Callable
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, QSize, Qt, QTimer, Signal, Slot
@@ -30,12 +31,12 @@ from soundsearch.window.results_model import ResultsModel
 from soundsearch.window.row_actions import RowActions
 from soundsearch.window.search_bar import Asked
 from soundsearch.window.searching import Searching
-from soundsearch.window.sidebar import Scope
 from soundsearch.window.waveform import Envelopes
 from soundsearch.worker import messages
 
 WHILE_INDEXING = "Sounds appear here as they are indexed."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
+FOCUS_LIST = 10_000
 
 
 class MainWindow(QWidget):
@@ -84,17 +85,14 @@ class MainWindow(QWidget):
             parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
         )
         self.preferences = Preferences(parts, self.audition, self.panel, self.view, self)
-        self._remember_soon = QTimer(self)  # a search is worth remembering when it stands a while
-        self._remember_soon.setSingleShot(True)
-        self._remember_soon.setInterval(4000)
+        self._remember_soon = _once(4000, self)  # a search is remembered when it stands a while
         self._remember_soon.timeout.connect(self._remember_search)
-        self._refresh_soon = QTimer(self)
-        self._refresh_soon.setSingleShot(True)
-        self._refresh_soon.setInterval(250)
+        self._refresh_soon = _once(250, self)
         self._refresh_soon.timeout.connect(self.refresh)
-        self._may_scan = QTimer(self)  # while it runs, coming back to the window scans nothing
-        self._may_scan.setSingleShot(True)
-        self._may_scan.setInterval(FOCUS_SCAN)
+        # While they run, coming back to the window scans nothing, and asks for no outputs.
+        self._may_scan = _once(FOCUS_SCAN, self)
+        self._may_list = _once(FOCUS_LIST, self)
+        self._may_list.start()
 
     def _connect(self) -> None:
         bar, view, field = self.bar, self.view, self.bar.field
@@ -125,10 +123,11 @@ class MainWindow(QWidget):
         self.listing.told.connect(self.notice.tell)
         self.listing.headline.connect(self._show_headline)
         self.audition.output.connect(self.status.show_output)
+        self.audition.told.connect(self.notice.tell)
         self.preferences.theme_changed.connect(self.show_theme)
         self.preferences.on_top_changed.connect(self._set_on_top)
         self.preferences.before_saving.connect(self._keep_geometry)
-        self.sidebar.scope_changed.connect(self._scope_changed)
+        self.sidebar.scope_changed.connect(lambda scope: self._ask_again())
         self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked(text)))
         self.sidebar.forget_wanted.connect(self._forget_searches)
         self.sidebar.add_wanted.connect(self.folders.choose)
@@ -150,8 +149,7 @@ class MainWindow(QWidget):
         )
         self.status.cancel_wanted.connect(lambda: self.parts.worker.send(messages.Cancel()))
         self.status.failures_wanted.connect(self.folders.show_failures)
-        hints = QGuiApplication.styleHints()
-        hints.colorSchemeChanged.connect(self.show_theme)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self.show_theme)
 
     def _add_actions(self) -> None:
         standard = QKeySequence.StandardKey
@@ -161,7 +159,7 @@ class MainWindow(QWidget):
         self._action("Play or stop", "Shift+Space", self.audition.toggle)
         self._action("Panel at the left", "Ctrl+B", self.face.toggle_sidebar)
         self._action("Filters", "Ctrl+Shift+F", lambda: self.filters_button.click())
-        self._action("Compact", "Ctrl+M", lambda: self.set_compact(not self.settings.compact))
+        self._action("Compact", "Ctrl+M", self.preferences.toggle_compact)
         self._action("Shortcuts", "F1", self.show_sheet)
         self._action("Full screen", "F11", self._toggle_full_screen)
         self._action("Quit", standard.Quit, self.close)
@@ -215,9 +213,6 @@ class MainWindow(QWidget):
                 lambda desk: reading.remember_search(desk, text),
                 self.sidebar.set_searches,
             )
-
-    def _scope_changed(self, scope: Scope) -> None:
-        self._ask_again()
 
     def _ask_again(self, fresh: bool = True) -> None:
         """The same words, once more: the scope or the order changed, or (not fresh) the library."""
@@ -300,9 +295,11 @@ class MainWindow(QWidget):
                 self.refresh()
                 self._may_scan.start()
                 self.parts.worker.send(messages.Scan())
+                self.preferences.look_for_models()
             case messages.ModelState():
                 self.searching.model_ready = report.state == "ready"
                 self.status.show_model(report)
+                self.preferences.show_model(report.coming or report.name or "")
                 if report.state == "ready":
                     self._ask_again()
             case messages.ScanProgress():
@@ -318,6 +315,8 @@ class MainWindow(QWidget):
             case messages.Failed(message, fix, search):
                 if search is None or self.searching.is_current(search):
                     self.notice.tell(f"{message}. {fix}" if fix else message, stays=True)
+            case messages.Logged(level, logger, text):
+                logging.getLogger(logger).log(level, text)
             case messages.Stopped():
                 if not self._closing:
                     self.searching.model_ready = False
@@ -327,7 +326,7 @@ class MainWindow(QWidget):
     @Slot(object)
     def take_player_report(self, report: player_messages.Report) -> None:
         if isinstance(report, player_messages.Devices):
-            self.preferences.devices = report.names
+            self.preferences.show_outputs(report.names, report.default)
         else:
             self.audition.take(report)
 
@@ -347,9 +346,6 @@ class MainWindow(QWidget):
         self.preferences.save_soon()
         self._ask_again()
 
-    def set_compact(self, compact: bool) -> None:
-        self.preferences.set_compact(compact)
-
     def _set_on_top(self, on_top: bool) -> None:
         self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint, on_top)
         self.show()  # another flag hides a window
@@ -362,7 +358,9 @@ class MainWindow(QWidget):
         return menu
 
     def _show_settings(self) -> None:
-        self.parts.player.list_devices()  # for the next time; the list of now is shown
+        # For the next time; the lists of now are shown.
+        self.parts.player.list_devices()
+        self.preferences.look_for_models()
         menu = self.settings_menu()
         menu.aboutToHide.connect(menu.deleteLater)
         button = self.face.settings_button
@@ -419,12 +417,13 @@ class MainWindow(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if (
-            event.type() == QEvent.Type.ActivationChange
-            and self.isActiveWindow()
-            and self._has_folders
-            and not self._may_scan.isActive()
-        ):
+        if event.type() != QEvent.Type.ActivationChange or not self.isActiveWindow():
+            return
+        if not self._may_list.isActive():
+            # Perhaps the system's default output is another one now.
+            self._may_list.start()
+            self.parts.player.list_devices()
+        if self._has_folders and not self._may_scan.isActive():
             # Watching folders only hints; a look at what changed while we were away is sure.
             self._may_scan.start()
             self.parts.worker.send(messages.Scan())
@@ -443,3 +442,10 @@ class MainWindow(QWidget):
             self.preferences.save_now()
             self.closed.emit()
         super().closeEvent(event)
+
+
+def _once(milliseconds: int, parent: QWidget) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    return timer

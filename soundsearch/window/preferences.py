@@ -1,20 +1,22 @@
 """What the person sets: carried out at once, saved soon, and offered in the menu of the gear."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from soundsearch.models import catalog
 from soundsearch.player.client import PlayerClient
 from soundsearch.settings import Settings, save_settings
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import Client, Reader
 from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.results_view import ResultsView
-from soundsearch.window.settings_menu import SettingsMenu
+from soundsearch.window.settings_menu import Offers, SettingsMenu
+from soundsearch.worker.messages import SwitchModel
 
 _log = logging.getLogger(__name__)
 SAVE_AFTER = 1000  # milliseconds
@@ -50,7 +52,7 @@ class Preferences(QObject):
     ) -> None:
         super().__init__(parent)
         self.settings = parts.settings
-        self.devices: tuple[str, ...] = ()  # names of outputs, as the player knows them
+        self.offers = Offers()
         self._parts = parts
         self._audition = audition
         self._panel = panel
@@ -75,13 +77,30 @@ class Preferences(QObject):
         self._view.set_compact(settings.compact)
 
     def menu(self, parent: QWidget) -> QMenu:
-        menu = SettingsMenu(self.settings, self.devices, parent)
+        menu = SettingsMenu(self.settings, self.offers, parent)
         menu.theme_chosen.connect(self._set_theme)
         menu.device_chosen.connect(self._set_device)
+        menu.model_chosen.connect(self._set_model)
         menu.compact_chosen.connect(self.set_compact)
         menu.on_top_chosen.connect(self._set_on_top)
         menu.even_chosen.connect(self.set_match_loudness)
         return menu
+
+    def show_outputs(self, names: Sequence[str], default: str | None) -> None:
+        self.offers = replace(self.offers, outputs=tuple(names), default_output=default or "")
+
+    def show_model(self, name: str) -> None:
+        """The model in use, or the one that is coming."""
+        self.offers = replace(self.offers, model=name)
+
+    def look_for_models(self) -> None:
+        """Reads which are installed, for the next menu."""
+        data = self._parts.data
+
+        def show(models: list[catalog.ModelEntry]) -> None:
+            self.offers = replace(self.offers, models=tuple(model.name for model in models))
+
+        self._parts.reader.ask("models", lambda desk: catalog.installed(data), show)
 
     def save_soon(self) -> None:
         self._save.start()
@@ -99,6 +118,9 @@ class Preferences(QObject):
         self.settings.compact = compact
         self._view.set_compact(compact)
         self.save_soon()
+
+    def toggle_compact(self) -> None:
+        self.set_compact(not self.settings.compact)
 
     def set_match_loudness(self, even: bool) -> None:
         self.settings.match_loudness = even
@@ -133,6 +155,11 @@ class Preferences(QObject):
     def _set_device(self, name: str) -> None:
         self.settings.output_device = name
         self._parts.player.set_device(name or None)
+        self.save_soon()
+
+    def _set_model(self, name: str) -> None:
+        self.settings.model = name
+        self._parts.worker.send(SwitchModel(name))
         self.save_soon()
 
     def _save_off_thread(self) -> None:

@@ -1,6 +1,7 @@
 """The menu behind the gear: what can be set without a dialog."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QActionGroup
@@ -11,20 +12,39 @@ from soundsearch.settings import Settings
 THEMES = (("As the system", "system"), ("Dark", "dark"), ("Light", "light"))
 
 
+@dataclass(frozen=True)
+class Offers:
+    """What there is to choose from. default_output: what the system plays through; model: the one
+    in use, or the one that is coming."""
+
+    outputs: tuple[str, ...] = ()
+    default_output: str = ""
+    models: tuple[str, ...] = ()
+    model: str = ""
+
+
 class SettingsMenu(QMenu):
     """Shows the settings as they are; tells what was chosen. device_chosen: "" is the default."""
 
     theme_chosen = Signal(str)
     device_chosen = Signal(str)
+    model_chosen = Signal(str)
     compact_chosen = Signal(bool)
     on_top_chosen = Signal(bool)
     even_chosen = Signal(bool)
 
-    def __init__(self, settings: Settings, devices: Sequence[str], parent: QWidget) -> None:
+    def __init__(self, settings: Settings, offers: Offers, parent: QWidget) -> None:
         super().__init__(parent)
         _choices(self.addMenu("Theme"), THEMES, settings.theme, self.theme_chosen.emit)
-        outputs = [("The system's default", ""), *((name, name) for name in devices)]
-        _choices(self.addMenu("Output"), outputs, settings.output_device, self.device_chosen.emit)
+        _choices(
+            self.addMenu("Output"),
+            _outputs(settings.output_device, offers),
+            settings.output_device,
+            self.device_chosen.emit,
+        )
+        if offers.models:
+            models = [(name, name) for name in offers.models]
+            _choices(self.addMenu("Model"), models, offers.model, self.model_chosen.emit)
         self.addSeparator()
         for name, value, chosen in (
             ("Compact list", settings.compact, self.compact_chosen),
@@ -37,6 +57,16 @@ class SettingsMenu(QMenu):
             action.triggered.connect(chosen)
 
 
+def _outputs(chosen: str, offers: Offers) -> list[tuple[str, str]]:
+    default = "The system's default"
+    if offers.default_output:
+        default += f" · {offers.default_output}"
+    outputs = [(default, ""), *((name, name) for name in offers.outputs)]
+    if chosen and chosen not in offers.outputs:
+        outputs.append((f"{chosen} (not connected)", chosen))
+    return outputs
+
+
 def _choices(
     menu: QMenu,
     choices: Sequence[tuple[str, str]],
@@ -45,7 +75,7 @@ def _choices(
 ) -> None:
     group = QActionGroup(menu)
     for name, value in choices:
-        action = QAction(name, menu)
+        action = QAction(name.replace("&", "&&"), menu)  # one alone underlines a letter
         action.setCheckable(True)
         action.setChecked(value == current)
         action.triggered.connect(lambda checked=False, value=value: chosen(value))

@@ -146,7 +146,7 @@ class Sidebar(QWidget):
     add_wanted = Signal()
     remove_wanted = Signal(str)
     locate_wanted = Signal(str)
-    rescan_wanted = Signal()
+    rescan_wanted = Signal(str)  # of a folder; "": of all
     reveal_wanted = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -359,14 +359,14 @@ class Sidebar(QWidget):
             root = scope.root
             menu.addAction("Show in the file manager", lambda: self.reveal_wanted.emit(root))
             menu.addAction("It has moved…", lambda: self.locate_wanted.emit(root))
-            menu.addAction("Look for changes", self.rescan_wanted.emit)
+            menu.addAction("Look for changes", lambda: self.rescan_wanted.emit(root))
             menu.addSeparator()
             menu.addAction("Remove from SoundSearch", lambda: self.remove_wanted.emit(root))
         elif scope is not None and scope.kind == "search":
             menu.addAction("Forget recent searches", self.forget_wanted.emit)
         else:
             menu.addAction("Add folder…", self.add_wanted.emit)
-            menu.addAction("Look for changes", self.rescan_wanted.emit)
+            menu.addAction("Look for changes", lambda: self.rescan_wanted.emit(""))
         return menu
 
 

@@ -116,8 +116,12 @@ class StatusLine(QWidget):
             "ready": f"{name} · {device}" if device else name,
             "failed": f"{name} failed: names only",
         }.get(state.state, state.state)
+        detail = state.detail
+        if state.coming:
+            text += f" · then {state.coming}"
+            detail = f"{state.coming} takes over when it knows your sounds"
         self.model.setText(text)
-        self.model.setToolTip(state.detail)
+        self.model.setToolTip(detail)
         _mark(self.model, state.state == "failed")
 
     def show_worker_trouble(self, text: str) -> None:

@@ -1,9 +1,11 @@
+import json
+import logging
 import os
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QAccessible, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QWidget
+from PySide6.QtGui import QAccessible, QAction, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMenu, QWidget
 
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
@@ -11,6 +13,7 @@ from soundsearch.player import messages as player_messages
 from soundsearch.search.ranking import Answer
 from soundsearch.settings import load_settings
 from soundsearch.window.results_model import key_of
+from soundsearch.window.sidebar import folder_scope
 from soundsearch.worker import messages
 from tests.window.conftest import ODD_NAMES, Open, make_match, until
 
@@ -312,6 +315,18 @@ def test_a_removed_folder_can_be_had_back(open_window) -> None:
     assert one.worker.of(messages.AddFolder) == [messages.AddFolder(str(one.sounds))]
 
 
+def test_one_folder_or_all_are_looked_at(open_window) -> None:
+    one = open_window()
+    sidebar = one.window.sidebar
+    for scope, request in (
+        (folder_scope("My Sounds", str(one.sounds)), messages.Scan((str(one.sounds),))),
+        (None, messages.Scan()),
+    ):
+        menu = sidebar.menu_for(scope)
+        next(a for a in menu.actions() if a.text() == "Look for changes").trigger()
+        assert one.worker.sent[-1] == request
+
+
 def test_folders_below_folders_limit_the_list(open_window, qtbot) -> None:
     one = open_window(names=("Kicks/a.wav", "Kicks/Deep/b.wav", "Snares/c.wav"))
     sidebar = one.window.sidebar
@@ -360,6 +375,77 @@ def test_what_the_worker_tells_stands_in_the_status_line(open_window) -> None:
     assert status.output.text() == "no sound output"
 
 
+def menu_of(one: Open, name: str) -> dict[str, QAction]:
+    menu = one.window.settings_menu()
+    (found,) = (below for below in menu.findChildren(QMenu) if below.title() == name)
+    return {action.text(): action for action in found.actions()}
+
+
+def test_the_output_is_chosen_in_the_menu(open_window) -> None:
+    one = open_window(output_device="USB Interface, ALSA")
+    names = ("Speakers & more, ALSA", "Headphones, ALSA")
+    one.window.take_player_report(player_messages.Devices(names, "Headphones, ALSA"))
+    outputs = menu_of(one, "Output")
+    assert list(outputs) == [
+        "The system's default · Headphones, ALSA",
+        "Speakers && more, ALSA",
+        "Headphones, ALSA",
+        "USB Interface, ALSA (not connected)",
+    ]
+    assert [text for text, a in outputs.items() if a.isChecked()][0].startswith("USB")
+    outputs["Speakers && more, ALSA"].trigger()
+    assert one.player.calls[-1] == ("set_device", "Speakers & more, ALSA")
+    menu_of(one, "Output")["The system's default · Headphones, ALSA"].trigger()
+    assert one.player.calls[-1] == ("set_device", None)
+    one.window.close()
+    assert load_settings(one.data).output_device == ""
+
+
+def test_an_output_that_goes_away_is_told_once(open_window) -> None:
+    one = open_window()
+    note = "USB is not connected; playing through Speakers"
+    one.window.take_player_report(player_messages.Output("USB", "lost", "USB went away"))
+    assert one.window.notice.text.text() == "USB went away"
+    one.window.take_player_report(player_messages.Output("Speakers", "open", note))
+    assert one.window.notice.text.text() == note
+    assert one.window.status.output.text() == "Speakers"
+    one.window.notice.hide()
+    one.window.take_player_report(player_messages.Output("Speakers", "closed"))
+    one.window.take_player_report(player_messages.Output("Speakers", "open", note))
+    assert not one.window.notice.isVisible()
+    one.window.take_player_report(player_messages.Output("USB", "open"))
+    assert one.window.status.output.text() == "USB"
+
+
+def test_the_model_is_chosen_in_the_menu(open_window) -> None:
+    one = open_window()
+    for name in ("large", "small"):
+        folder = one.data / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "weights.safetensors").write_bytes(b"")
+        settings = {"name": name, "kind": "cnn", "dim": 8, "rate": 32000, "segment_seconds": 10}
+        (folder / "model.json").write_text(json.dumps({**settings, "hash": name}))
+    one.window.take_worker_report(messages.Ready())
+    one.window.take_worker_report(messages.ModelState("small", "ready", "cpu"))
+    until(lambda: {"large", "small"} <= set(one.window.preferences.offers.models))
+    models = menu_of(one, "Model")
+    assert models["small"].isChecked()
+    models["large"].trigger()
+    assert one.worker.sent[-1] == messages.SwitchModel("large")
+    one.window.take_worker_report(messages.ModelState("small", "ready", "cpu", coming="large"))
+    assert one.window.status.model.text() == "small · CPU · then large"
+    assert menu_of(one, "Model")["large"].isChecked()
+    assert one.window.searching.model_ready
+    one.window.close()
+    assert load_settings(one.data).model == "large"
+
+
+def test_what_the_worker_logs_is_in_the_log(open_window, caplog) -> None:
+    one = open_window()
+    one.window.take_worker_report(messages.Logged(logging.WARNING, "soundsearch.x", "a line"))
+    assert ("soundsearch.x", logging.WARNING, "a line") in caplog.record_tuples
+
+
 def test_new_sounds_appear_when_the_library_changes(open_window, qtbot) -> None:
     one = open_window()
     with Library.open(one.data, write=True) as library:
@@ -382,7 +468,7 @@ def test_a_library_that_is_made_later_is_found(open_window, tmp_path) -> None:
 def test_settings_stay(open_window, qtbot) -> None:
     one = open_window()
     window = one.window
-    window.set_compact(True)
+    window.preferences.set_compact(True)
     window._sort_changed("date")
     window._filters_changed("ch:2")
     window.panel.volume.setValue(30)
