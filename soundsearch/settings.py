@@ -30,6 +30,7 @@ class Settings:
     loop: bool = False
     auto_play: bool = True
     match_loudness: bool = True
+    spectrogram: bool = False
     output_device: str = ""  # empty: the system's own choice
     model: str = ""  # empty: the preferred one
 

@@ -185,8 +185,9 @@ class PlayerClient:
             self.start()
             if sent := self._send(request):
                 self._asides[request.id] = None
-        if not sent:
-            self._report(Failed(request.id, "the player isn't running", "player"))
+        if not sent:  # told when the caller knows the id
+            failed = Failed(request.id, "the player isn't running", "player")
+            threading.Thread(target=self._report, args=(failed,), daemon=True).start()
         return request.id
 
     def _send(self, request: Request) -> bool:

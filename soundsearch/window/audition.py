@@ -8,6 +8,7 @@ from soundsearch.player.messages import match_gain
 from soundsearch.search.ranking import Match
 from soundsearch.window.player_panel import PlayerPanel, Shown
 from soundsearch.window.results_model import key_of
+from soundsearch.window.wave_picture import Region
 from soundsearch.window.waveform import Envelopes
 
 LONG = 10.0  # seconds; shorter sounds begin at their onset, whatever moment matched
@@ -29,6 +30,7 @@ class Audition(QObject):
     trouble = Signal(object, str)
     output = Signal(str, str)
     told = Signal(str)
+    shown = Signal()  # another sound is in the strip
 
     def __init__(
         self,
@@ -46,6 +48,9 @@ class Audition(QObject):
         self._output_message = ""
         self.loop = False
         self.match_loudness = True
+        self.region: Region | None = None  # the part of the sound that is played, looped
+        self._speed, self._reverse = 1.0, False
+        panel.pace_changed.connect(self._set_pace)
         panel.play_clicked.connect(self.toggle)
         panel.seek.connect(self.seek)
         envelopes.came.connect(self._draw)
@@ -65,21 +70,34 @@ class Audition(QObject):
             self._player.stop()
         self._quiet()
         self._match = match
+        self.region = None
         self._show()
         if play:
             self.play()
 
     def play(self, start: float | None = None) -> None:
-        """Plays the sound of the strip from its best moment, or from `start` (seconds)."""
+        """Plays the region, or the sound of the strip from its best moment, or from `start`
+        (seconds)."""
         match = self._match
         if match is None:
             return
         if match.state not in ("ok", "silent"):
             self._fail(f"This sound can't be played: it is {match.state}")
             return
-        second = first_second(match) if start is None else start
+        begin, end, at = 0.0, None, start
+        if self.region is not None:
+            begin, end = self.region
+        elif not self._reverse:  # a loop goes back there
+            begin, at = first_second(match) if start is None else start, None
         self._playing = self._player.play(
-            match.path, second, loop=self.loop, gain=self._gain(match)
+            match.path,
+            begin,
+            end,
+            loop=self.loop,
+            gain=self._gain(match),
+            at=at,
+            speed=self._speed,
+            reverse=self._reverse,
         )
         self.sound_changed.emit(key_of(match))
 
@@ -103,6 +121,22 @@ class Audition(QObject):
     def set_loop(self, loop: bool) -> None:
         self.loop = loop
         self._player.set_loop(loop)
+
+    def set_region(self, region: Region | None, play: bool = False) -> None:
+        """Limits what is played; play: starts it if nothing plays."""
+        self.region = region
+        match = self._match
+        if match is None:
+            return
+        if self._playing is not None:
+            begin, end = region or (0.0 if self._reverse else first_second(match), None)
+            self._player.set_region(begin, end)
+        elif play:
+            self.play()
+
+    def _set_pace(self, speed: float, reverse: bool) -> None:
+        self._speed, self._reverse = speed, reverse
+        self._player.set_pace(speed, reverse)
 
     def set_match_loudness(self, match_loudness: bool) -> None:
         self.match_loudness = match_loudness
@@ -146,6 +180,7 @@ class Audition(QObject):
                 match.start if match.duration >= LONG else None,
             )
         )
+        self.shown.emit()
 
     @Slot()
     def _draw(self) -> None:

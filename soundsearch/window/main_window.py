@@ -9,7 +9,6 @@ from PySide6.QtGui import (
     QAction,
     QCloseEvent,
     QGuiApplication,
-    QKeyEvent,
     QKeySequence,
     QResizeEvent,
 )
@@ -22,11 +21,13 @@ from soundsearch.window.bridge import OVERVIEW
 from soundsearch.window.drop_in import DropIn
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
+from soundsearch.window.keys import Keys
 from soundsearch.window.layout import Layout
 from soundsearch.window.listing import Listing
 from soundsearch.window.pages import ShortcutSheet
 from soundsearch.window.palette import Theme
 from soundsearch.window.preferences import Parts, Preferences
+from soundsearch.window.region import RegionTools
 from soundsearch.window.results_model import ResultsModel
 from soundsearch.window.row_actions import RowActions
 from soundsearch.window.search_bar import Asked
@@ -85,6 +86,11 @@ class MainWindow(QWidget):
             parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
         )
         self.preferences = Preferences(parts, self.audition, self.panel, self.view, self)
+        self.region = RegionTools(
+            *(parts.player, self.audition, self.panel),
+            *(self.settings, parts.data / "exports", self),
+        )
+        self.keys = Keys(self.bar, self.listing, self.audition, self.region)
         self._remember_soon = _once(4000, self)  # a search is remembered when it stands a while
         self._remember_soon.timeout.connect(self._remember_search)
         self._refresh_soon = _once(250, self)
@@ -102,13 +108,16 @@ class MainWindow(QWidget):
         field.settled.connect(view.settle)
         field.entered.connect(self.listing.play_again)
         field.toggled.connect(self.audition.toggle)
-        field.escaped.connect(self._escape)
+        field.escaped.connect(self.keys.escape)
         field.opened.connect(self.listing.open_takes)
         field.closed.connect(self.listing.close_takes_or_ignore)
         field.copy_wanted.connect(self.rows.copy_paths)
         view.star_clicked.connect(self.rows.toggle_row)
         view.menu_wanted.connect(self.rows.show_menu)
-        view.typed.connect(self._list_key)
+        view.typed.connect(self.keys.from_list)
+        self.panel.waveform.typed.connect(self.keys.from_waveform)
+        self.region.chip.connect(bar.add_chip)
+        self.region.told.connect(self.notice.tell)
         self.rows.favourites_changed.connect(self._show_favourites)
         self.rows.chip.connect(bar.add_chip)
         self.rows.told.connect(self.status.show_text)
@@ -153,7 +162,7 @@ class MainWindow(QWidget):
 
     def _add_actions(self) -> None:
         standard = QKeySequence.StandardKey
-        self._action("Search", standard.Find, self.focus_search)
+        self._action("Search", standard.Find, self.keys.focus_search)
         self._action("Back", standard.Back, self.bar.go_back)
         self._action("Forward", standard.Forward, self.bar.go_forward)
         self._action("Play or stop", "Shift+Space", self.audition.toggle)
@@ -224,34 +233,6 @@ class MainWindow(QWidget):
         self.count.setText(headline)
         if self.status.progress is not None and self.bar.asked().browses:
             self.view.set_empty_text(WHILE_INDEXING)
-
-    # Keys.
-
-    def _list_key(self, event: QKeyEvent) -> None:
-        """A key that the list has no use for: its own shortcuts, else it goes to the field."""
-        key = event.key()
-        text = event.text()
-        if key == Qt.Key.Key_Space:
-            self.audition.toggle()
-        elif key == Qt.Key.Key_Right:
-            self.listing.open_takes()
-        elif key == Qt.Key.Key_Left:
-            self.listing.close_takes_or_ignore(event)
-        elif key == Qt.Key.Key_Escape or text == "/":
-            self.focus_search()
-        elif key == Qt.Key.Key_Backspace or (text and text.isprintable()):
-            self.bar.field.setFocus()
-            self.bar.field.deselect()
-            self.bar.field.setCursorPosition(len(self.bar.field.text()))
-            QApplication.sendEvent(self.bar.field, event)
-        else:
-            event.ignore()
-
-    def _escape(self) -> None:
-        if not self.bar.asked().browses:
-            self.bar.clear()
-        elif self.audition.is_playing:
-            self.audition.stop()
 
     def _show_favourites(self, sounds: set[int]) -> None:
         self.listing.show_favourites(sounds)
@@ -329,6 +310,7 @@ class MainWindow(QWidget):
             self.preferences.show_outputs(report.names, report.default)
         else:
             self.audition.take(report)
+            self.region.take(report)
 
     # Settings.
 
@@ -369,10 +351,6 @@ class MainWindow(QWidget):
 
     def _forget_searches(self) -> None:
         self.parts.reader.ask("", reading.forget_searches, self.sidebar.set_searches)
-
-    def focus_search(self) -> None:
-        self.bar.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.bar.field.selectAll()
 
     def show_sheet(self) -> None:
         sheet = ShortcutSheet(self.theme, self)

@@ -1,4 +1,4 @@
-"""The strip at the bottom: play, loop, auto-play, volume, times, loudness, and the waveform."""
+"""The strip at the bottom: how a sound is played, volume, times, loudness, and the waveform."""
 
 import math
 import time
@@ -10,9 +10,12 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QToolBu
 
 from soundsearch.window import palette
 from soundsearch.window.palette import Theme
-from soundsearch.window.waveform import Envelope, WaveformView
+from soundsearch.window.wave_view import WaveView
+from soundsearch.window.waveform import Envelope
 
 FRAME = 33  # milliseconds between two steps of the playhead
+SPEEDS = {1.0: "1×", 0.5: "½×", 2.0: "2×"}  # in the order in which a click takes them
+WIDTH, SMALL_WIDTH = 206, 104  # of the controls
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class PlayerPanel(QWidget):
     seek = Signal(float)
     loop_changed = Signal(bool)
     auto_changed = Signal(bool)
+    pace_changed = Signal(float, bool)  # speed, reverse
+    spectrogram_changed = Signal(bool)
     volume_changed = Signal(float)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -72,6 +77,16 @@ class PlayerPanel(QWidget):
         self.auto.setCheckable(True)
         self.auto.toggled.connect(self.auto_changed)
         self.auto.toggled.connect(self._show_icons)
+        self.speed = self._button("Speed; the pitch goes with it", "")
+        self.speed.clicked.connect(self._next_speed)
+        self._speed = 1.0
+        self.reverse = self._button("Reverse", "")
+        self.reverse.setCheckable(True)
+        self.reverse.toggled.connect(self._tell_pace)
+        self.spectrogram = self._button("Spectrogram", "")
+        self.spectrogram.setCheckable(True)
+        self.spectrogram.toggled.connect(self.spectrogram_changed)
+        self.spectrogram.toggled.connect(self._show_icons)
         self.mute = self._button("Mute", "")
         self.mute.setObjectName("flat")
         self.mute.setCheckable(True)
@@ -86,12 +101,16 @@ class PlayerPanel(QWidget):
         self.time.setAccessibleName("Time")
         self.facts = QLabel("")
         self.facts.setObjectName("quiet")
-        self.waveform = WaveformView(theme)
+        self.waveform = WaveView(theme)
         self.waveform.seek.connect(self.seek)
+        self.waveform.play_wanted.connect(self.play_clicked)
 
         buttons = QHBoxLayout()
-        buttons.setSpacing(6)
-        for button in (self.play, self.loop, self.auto):
+        buttons.setSpacing(5)
+        for button in (
+            *(self.play, self.loop, self.auto),
+            *(self.speed, self.reverse, self.spectrogram),
+        ):
             buttons.addWidget(button)
         buttons.addStretch()
         self._loudness = QWidget()
@@ -101,7 +120,7 @@ class PlayerPanel(QWidget):
         row.addWidget(self.mute)
         row.addWidget(self.volume)
         self._controls = QWidget()
-        self._controls.setFixedWidth(156)
+        self._controls.setFixedWidth(WIDTH)
         grid = QGridLayout(self._controls)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
@@ -162,9 +181,7 @@ class PlayerPanel(QWidget):
         """The envelope of the sound that is shown, which came later."""
         if self.shown is not None:
             self.shown = replace(self.shown, envelope=envelope)
-            playhead = self.waveform.playhead
-            self.waveform.set_sound(envelope, self.shown.duration, self.shown.best)
-            self.waveform.set_playhead(playhead)
+            self.waveform.set_envelope(envelope)
 
     def show_playing(self, playing: bool) -> None:
         self.playing = playing
@@ -197,7 +214,9 @@ class PlayerPanel(QWidget):
         height = event.size().height()
         self._low = height < 80
         self.time.setVisible(not self._low)
-        self._controls.setFixedWidth(104 if self._low else 156)
+        for button in (self.speed, self.reverse, self.spectrogram):
+            button.setVisible(not self._low)
+        self._controls.setFixedWidth(SMALL_WIDTH if self._low else WIDTH)
         self.waveform.note = self.time.text() if self._low and self.shown else ""
         self.facts.setVisible(height >= 96)
         self._loudness.setVisible(height >= 118)
@@ -215,12 +234,28 @@ class PlayerPanel(QWidget):
         theme = self.theme
         name = "square" if self.playing else "play"
         self.play.setIcon(palette.icon(name, theme.on_accent, filled=True))
-        for button, picture in ((self.loop, "repeat"), (self.auto, "audio-lines")):
+        for button, picture in (
+            (self.loop, "repeat"),
+            (self.auto, "headphones"),
+            (self.reverse, "reverse"),
+            (self.spectrogram, "spectrogram"),
+        ):
             colour = theme.accent_text if button.isChecked() else theme.text
             button.setIcon(palette.icon(picture, colour))
         picture = "volume-x" if self.mute.isChecked() else "volume-2"
         self.mute.setIcon(palette.icon(picture, theme.quiet))
         self.play.setEnabled(self.shown is not None)
+        self.speed.setText(SPEEDS[self._speed])
+        self.speed.setStyleSheet(f"color: {theme.accent_text}" if self._speed != 1 else "")
+
+    def _next_speed(self) -> None:
+        speeds = list(SPEEDS)
+        self._speed = speeds[(speeds.index(self._speed) + 1) % len(speeds)]
+        self._tell_pace()
+
+    def _tell_pace(self, *_: object) -> None:
+        self.pace_changed.emit(self._speed, self.reverse.isChecked())
+        self._show_icons()
 
     def _tell_volume(self, *_: object) -> None:
         self.volume_changed.emit(0.0 if self.mute.isChecked() else self.volume.value() / 100)
@@ -229,11 +264,12 @@ class PlayerPanel(QWidget):
     def _advance(self) -> None:
         if self.playing:
             # At most a quarter of a second beyond what was reported: a stalled player shows.
-            self._draw_place(self._place + min(0.25, time.monotonic() - self._placed))
+            pace = -self._speed if self.reverse.isChecked() else self._speed
+            self._draw_place(self._place + pace * min(0.25, time.monotonic() - self._placed))
 
     def _draw_place(self, seconds: float) -> None:
         duration = self.shown.duration if self.shown else 0.0
-        place = min(seconds, duration) if duration else seconds
+        place = max(0.0, min(seconds, duration) if duration else seconds)
         self.waveform.set_playhead(place)
         self._show_time(place)
 

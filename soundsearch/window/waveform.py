@@ -1,4 +1,4 @@
-"""Waveforms from stored envelopes: pixmaps for the rows, and the large one of the player.
+"""Waveforms as pixmaps, drawn from stored envelopes.
 
 An envelope is int8 (points, 3): minimum, maximum and RMS, 127 being full scale. Nothing here opens
 a sound file.
@@ -9,23 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QObject, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QImage,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPixmap,
-    QPolygonF,
-    QResizeEvent,
-)
-from PySide6.QtWidgets import QWidget
-
-from soundsearch.window import palette
-from soundsearch.window.palette import Theme
+from PySide6.QtCore import QObject, QSize, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPixmap
 
 Envelope = npt.NDArray[np.int8]
 
@@ -40,8 +25,14 @@ def read_envelope(points: bytes) -> Envelope:
     return np.frombuffer(points, np.int8).reshape(-1, 3)
 
 
-def bars(envelope: Envelope, count: int) -> npt.NDArray[np.float32]:
-    """float32 (count, 3): minimum, maximum and RMS of each bar, scaled to a peak of 1."""
+def peak_of(envelope: Envelope) -> float:
+    """What is drawn at full height, of 127."""
+    return max(QUIETEST_PEAK, float(np.abs(envelope[:, :2].astype(np.float32)).max(initial=0)))
+
+
+def bars(envelope: Envelope, count: int, peak: float | None = None) -> npt.NDArray[np.float32]:
+    """float32 (count, 3): minimum, maximum and RMS of each bar, scaled so that `peak` (of 127,
+    None: the envelope's own) becomes 1."""
     points = len(envelope)
     if not points or count < 1:
         return np.zeros((max(0, count), 3), np.float32)
@@ -58,8 +49,7 @@ def bars(envelope: Envelope, count: int) -> npt.NDArray[np.float32]:
         )  # (count, 3)
     else:
         found = values[np.arange(count) * points // count]
-    peak = max(QUIETEST_PEAK, float(np.abs(values[:, :2]).max()))
-    return (found / peak).astype(np.float32)
+    return (found / (peak_of(envelope) if peak is None else peak)).astype(np.float32)
 
 
 def draw_envelope(
@@ -70,13 +60,14 @@ def draw_envelope(
     bar: float = 2.0,
     gap: float = 1.0,
     inner: bool = False,
+    peak: float | None = None,
 ) -> QPixmap:
     """Bars of `bar` logical pixels, `gap` apart. inner: the peaks stand dimmer behind the RMS."""
     width, height = round(size.width() * ratio), round(size.height() * ratio)
     pitch = max(2, round((bar + gap) * ratio))
     thick = max(1, round(bar * ratio))
     count = max(1, width // pitch)
-    shape = bars(envelope, count)
+    shape = bars(envelope, count, peak)
     middle = height / 2
     rows = np.arange(height, dtype=np.float32)[:, None]  # (height, 1)
 
@@ -175,125 +166,3 @@ class Envelopes(QObject):
         self._envelopes.clear()
         self._pixmaps.clear()
         self._asked.clear()
-
-
-class WaveformView(QWidget):
-    """The large waveform: what was heard, what comes, the playhead, the best moment.
-
-    `seek` carries seconds. Positions outside the sound are held at its ends.
-    """
-
-    seek = Signal(float)
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.theme = theme
-        self.duration = 0.0
-        self.playhead: float | None = None
-        self.best: float | None = None
-        self.message = ""
-        self.note = ""  # stands in the corner
-        self._envelope: Envelope | None = None
-        self._drawn: dict[str, QPixmap] = {}
-        self.setMinimumSize(80, 40)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName("Waveform")
-        self.setAccessibleDescription("Click to play from there")
-        self.setToolTip("Click to play from there")
-
-    def set_sound(
-        self, envelope: Envelope | None, duration: float, best: float | None = None
-    ) -> None:
-        """best: seconds of the moment that matched, or None; marked when it isn't the start."""
-        self._envelope = envelope
-        self.duration = max(0.0, duration)
-        self.best = best if best and 0 < best < duration else None
-        self.playhead = None
-        self._drawn.clear()
-        self.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        self.theme = theme
-        self._drawn.clear()
-        self.update()
-
-    def set_playhead(self, seconds: float | None) -> None:
-        """Repaints only what the playhead passed."""
-        if seconds == self.playhead:
-            return
-        before, self.playhead = self.playhead, seconds
-        if before is None or seconds is None:
-            self.update()
-            return
-        left, right = sorted((self._x(before), self._x(seconds)))
-        self.update(QRect(int(left) - 2, 0, int(right - left) + 6, self.height()))
-
-    def sizeHint(self) -> QSize:
-        return QSize(600, 96)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self._drawn.clear()
-        super().resizeEvent(event)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self.duration > 0:
-            part = event.position().x() / max(1, self.width())
-            self.seek.emit(min(1.0, max(0.0, part)) * self.duration)
-
-    def _x(self, seconds: float) -> float:
-        part = seconds / self.duration if self.duration else 0.0
-        return min(1.0, max(0.0, part)) * self.width()
-
-    def _pixmap(self, colour: str) -> QPixmap:
-        ratio = self.devicePixelRatioF()
-        key = f"{colour} {ratio}"
-        if key not in self._drawn:
-            assert self._envelope is not None
-            self._drawn[key] = draw_envelope(
-                self._envelope, self.size(), colour, ratio, bar=2.0, gap=1.0, inner=True
-            )
-        return self._drawn[key]
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        theme = self.theme
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.sunken))
-        painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
-        if self._envelope is None or not len(self._envelope):
-            if self.message:
-                self._write(painter, self.message, theme.quiet)
-            return
-        x = self._x(self.playhead) if self.playhead is not None else 0.0
-        painter.drawPixmap(0, 0, self._pixmap(theme.wave))
-        if x > 0:
-            painter.save()
-            painter.setClipRect(QRectF(0, 0, x, self.height()))
-            painter.setBrush(QColor(theme.sunken))
-            painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
-            painter.drawPixmap(0, 0, self._pixmap(theme.accent_text))
-            painter.restore()
-        if self.best is not None:
-            at = self._x(self.best)
-            painter.setPen(QPen(QColor(theme.accent), 1, Qt.PenStyle.DashLine))
-            painter.drawLine(QPointF(at, 0), QPointF(at, self.height()))
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.accent))
-            painter.drawPolygon(QPolygonF([QPointF(at - 5, 0), QPointF(at + 5, 0), QPointF(at, 7)]))
-        if self.playhead is not None:
-            painter.fillRect(QRectF(x - 0.5, 0, 1.5, self.height()), QColor(theme.text))
-        if self.message or self.note:
-            self._write(painter, self.message or self.note, theme.text, corner=True)
-
-    def _write(self, painter: QPainter, text: str, colour: str, corner: bool = False) -> None:
-        painter.setFont(palette.font(palette.SMALL, QFont.Weight.Normal))
-        painter.setPen(QColor(colour))
-        where = (
-            Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
-            if corner
-            else Qt.AlignmentFlag.AlignCenter
-        )
-        painter.drawText(
-            self.rect().adjusted(12, 4, -8, -4), where | Qt.TextFlag.TextWordWrap, text
-        )

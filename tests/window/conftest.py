@@ -69,8 +69,18 @@ class FakePlayer:
         self.calls.append(("play", more))
         return len(self.played)
 
+    def of(self, name: str) -> list[tuple]:
+        """The values of all calls of this name."""
+        return [values for called, *values in self.calls if called == name]
+
     def __getattr__(self, name: str) -> Callable:
-        return lambda *values: self.calls.append((name, *values))
+        """Every other call is noted, too; its number stands for the player's id."""
+
+        def note(*values: object) -> int:
+            self.calls.append((name, *values))
+            return len(self.calls)
+
+        return note
 
 
 def make_match(number: int, name: str = "", **changes: object) -> Match:

@@ -3,9 +3,9 @@ import pytest
 from PySide6.QtCore import QPoint, QSize, Qt
 
 from soundsearch.window.palette import DARK
+from soundsearch.window.wave_view import WaveView
 from soundsearch.window.waveform import (
     Envelopes,
-    WaveformView,
     bars,
     draw_envelope,
     read_envelope,
@@ -85,7 +85,7 @@ def test_each_sound_is_asked_for_once(qtbot) -> None:
 
 
 def test_a_click_seeks(qtbot) -> None:
-    view = WaveformView(DARK)
+    view = WaveView(DARK)
     qtbot.addWidget(view)
     view.resize(200, 60)
     view.set_sound(envelope(100), 10.0, best=4.0)
@@ -95,7 +95,7 @@ def test_a_click_seeks(qtbot) -> None:
 
 
 def test_the_playhead_stands_where_it_was_told(qtbot) -> None:
-    view = WaveformView(DARK)
+    view = WaveView(DARK)
     qtbot.addWidget(view)
     view.resize(200, 60)
     view.set_sound(envelope(100), 10.0)
