@@ -63,6 +63,12 @@ def _match_as_json(match: Match) -> dict[str, Any]:
     }
 
 
+def _shown_name(match: Match) -> str:
+    places = f"  ({match.places} places)" if match.places > 1 else ""
+    takes = f" · {match.takes} takes" if match.takes > 1 else ""
+    return match.name + places + takes
+
+
 def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
@@ -76,7 +82,8 @@ def print_answer(answer: Answer) -> None:
         return
     if not sys.stdout.isatty():
         for match in answer.matches:
-            print(f"{match.strength:.2f}\t{display(match.path)}\t{match.why}")
+            takes = f" · {match.takes} takes" if match.takes > 1 else ""
+            print(f"{match.strength:.2f}\t{display(match.path)}\t{match.why}{takes}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -92,7 +99,7 @@ def print_answer(answer: Answer) -> None:
     for match in answer.matches:
         table.add_row(
             f"{100 * match.strength:.0f}%",
-            Text(match.name + (f"  ({match.places} places)" if match.places > 1 else "")),
+            Text(_shown_name(match)),
             Text(match.folder),
             duration(match.duration or 0.0),
             f"{match.format} {(match.samplerate or 0) / 1000:g}k",

@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", choices=("both", "name", "sound"), default="both", help="what the ranking uses"
     )
+    parser.add_argument(
+        "--takes", action="store_true", help="every take (footstep_01, footstep_02) in its own row"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             remark(f"The model {engine.model_name}: {engine.model_warning}", args.quiet)
         for text in queries:
             began = time.perf_counter()
-            answer = engine.search(parse(text), args.count, by=args.by)
+            answer = engine.search(parse(text), args.count, by=args.by, takes=args.takes)
             seconds = time.perf_counter() - began
             if args.json:
                 print_json(answer_as_json(text, engine.model_name, seconds, answer))

@@ -75,6 +75,13 @@ class Contents:
         rows = self.db.execute("SELECT id, identity FROM sounds ORDER BY identity").fetchall()
         return array("q", (row[0] for row in rows)), b"".join([row[1] for row in rows])
 
+    def present_identities(self) -> list[bytes]:
+        """Of the sounds that lie somewhere."""
+        rows = self.db.execute(
+            "SELECT identity FROM sounds WHERE id IN (SELECT sound_id FROM files)"
+        )
+        return [row[0] for row in rows]
+
     def files(self, file_ids: Sequence[int]) -> dict[int, FileRow]:
         """Files with the facts of their sounds, by id; ids that don't exist are left out."""
         rows = self.db.execute(
