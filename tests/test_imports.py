@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "demo": {"audio"},
     "library": set(),
     "index": set(),
-    "models": {"audio"},
+    "models": {"audio", "demo"},
     "search": {"library", "index", "audio"},
     "scan": {"audio", "library", "index", "models"},
     "training": {"audio", "demo", "library", "index", "models", "search", "scan"},
