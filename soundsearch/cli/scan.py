@@ -98,6 +98,7 @@ def _summary(report: ScanReport) -> str:
     parts += [f"{report.missing} missing"] if report.missing else []
     parts += [f"{report.failed} failed (see: soundsearch failures)"] if report.failed else []
     lines = [", ".join(parts) + f"; {report.embedded} embedded in {report.seconds:.1f} s"]
+    lines += [f"{os.fsdecode(old)} is {os.fsdecode(new)} now" for old, new in report.relocated]
     lines += [f"Away: {os.fsdecode(path)}" for path in report.offline]
     lines += [f"Not readable: {os.fsdecode(path)}" for path in report.unreadable]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ several names of one place don't matter; else by their absolute path.
 
 import contextlib
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -139,6 +140,29 @@ def volume_of(path: bytes) -> str:
             if entry.stat().st_rdev == device:
                 return entry.name
     return ""
+
+
+def mounted() -> list[tuple[bytes, str]]:
+    """(mount point or drive, its volume as by volume_of) of what is mounted and can be told apart.
+
+    Linux and Windows; elsewhere nothing is known of volumes.
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        drives = ctypes.windll.kernel32.GetLogicalDrives()
+        places = [f"{chr(65 + n)}:\\".encode() for n in range(26) if drives >> n & 1]
+    else:
+        places = []
+        with contextlib.suppress(OSError), open("/proc/self/mountinfo", "rb") as mounts:
+            places = [_unescaped(line.split(b" ")[4]) for line in mounts]
+    found = ((place, volume_of(place)) for place in places)
+    return [(place, volume) for place, volume in found if volume]
+
+
+def _unescaped(path: bytes) -> bytes:
+    """A path of mountinfo, in which white space and backslashes are octal numbers."""
+    return re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), path)
 
 
 def _absolute(path: bytes | str) -> bytes:

@@ -24,6 +24,7 @@ from soundsearch.scan.decoders import Decoded, Decoders, Event, Failed, Job, Nee
 from soundsearch.scan.hearing import Heard, Hearing
 from soundsearch.scan.naming import file_words
 from soundsearch.scan.segments import representatives
+from soundsearch.scan.volumes import follow_volumes
 from soundsearch.scan.walk import plan, settle
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Progress:
 
 @dataclass
 class ScanReport:
-    """What a scan did. files: all sounds seen, read or not; audio_seconds: what was embedded."""
+    """What a scan did. files: all sounds seen, read or not; audio_seconds: what was embedded;
+    relocated: roots whose volume was found elsewhere, from where to where."""
 
     files: int = 0
     new: int = 0
@@ -60,6 +62,7 @@ class ScanReport:
     audio_seconds: float = 0.0
     offline: list[bytes] = field(default_factory=list)
     unreadable: list[bytes] = field(default_factory=list)
+    relocated: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         names = ("files", "new", "unchanged", "moved", "missing", "failed", "embedded")
@@ -129,6 +132,7 @@ def scan(
         if not control.wait():
             raise _CancelledError
 
+    relocated = follow_volumes(library)
     try:
         roots = [root for root in library.roots() if not only or root.path in only]
         found = plan(library, roots, AUDIO_EXTENSIONS, retry=retry, on_found=look)
@@ -144,6 +148,7 @@ def scan(
         missing=len(found.missing),
         offline=[root.path for root in found.offline],
         unreadable=[folder.path for folder in found.unreadable],
+        relocated=relocated,
     )
     run = _Scan(library, vectors, encoder, report, on_progress, on_changes, control, seen)
     tasks: list[Candidate | FileRow] = [*found.to_read]
