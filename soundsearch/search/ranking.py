@@ -1,7 +1,7 @@
 """The one `rank`: by name alone at once, by name and sound when the model has answered."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -26,12 +26,13 @@ _TOGETHER = 100  # rows whose places are read at once
 
 @dataclass(frozen=True)
 class SoundScores:
-    """How every sound of the library fits the query by sound.
+    """How the sounds of the library fit the query by sound.
 
     sound_ids int64 (N,), sorted; cosines float32 (N,); strengths float32 (N,) in 0…1; threshold:
     below it nothing really matches, None while that is not known; starts float32 (N,): seconds to
     each sound's best moment, None: the beginnings. alike: which sounds are like another, None: not
-    known.
+    known. more: gives the scores of other sounds where only the best are here, of very many the
+    best among them; None: all are here.
     """
 
     sound_ids: np.ndarray
@@ -40,6 +41,25 @@ class SoundScores:
     threshold: float | None = None
     starts: np.ndarray | None = None
     alike: Alike | None = None
+    more: "Callable[[np.ndarray], SoundScores] | None" = None
+
+    def including(self, sound_ids: np.ndarray) -> "SoundScores":
+        """With these sounds too; see `more`."""
+        missing = sound_ids[self.of(sound_ids) < 0]
+        if self.more is None or not len(missing):
+            return self
+        others = self.more(missing)
+        ids, at = np.unique(np.concatenate([self.sound_ids, others.sound_ids]), return_index=True)
+        starts = None
+        if self.starts is not None and others.starts is not None:
+            starts = np.concatenate([self.starts, others.starts])[at]
+        return replace(
+            self,
+            sound_ids=ids,
+            cosines=np.concatenate([self.cosines, others.cosines])[at],
+            strengths=np.concatenate([self.strengths, others.strengths])[at],
+            starts=starts,
+        )
 
     def of(self, sound_ids: np.ndarray) -> np.ndarray:
         """Positions of sounds in these arrays, -1 for sounds without a vector."""
@@ -157,7 +177,7 @@ class _Scored:
     start: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Heard:
     """The sounds that pass a query, by how they sound."""
 
@@ -196,6 +216,7 @@ class _Heard:
     def _positions(self, allowed: np.ndarray | None) -> np.ndarray:
         if allowed is None:
             return np.arange(len(self.scores.sound_ids))
+        self.scores = self.scores.including(allowed)
         positions = self.scores.of(allowed)
         return positions[positions >= 0]
 
@@ -231,8 +252,8 @@ def _fused(named: dict[int, NameHit], heard: _Heard, wanted: int) -> _Ranked:
     hits = dict(named)
     for hit in by_sound:
         hits.setdefault(hit.sound_id, hit)
-    scores = heard.scores
     pool = np.fromiter(hits, np.int64, len(hits))
+    scores = heard.scores = heard.scores.including(pool)
     at = scores.of(pool)
     strengths = np.zeros(len(pool))
     strengths[at >= 0] = scores.strengths[at[at >= 0]]
