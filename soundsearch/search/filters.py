@@ -1,12 +1,30 @@
 """A query's filters, phrases and exclusions as conditions of SQL."""
 
 import json
+import sqlite3
+import unicodedata
 from collections.abc import Collection, Iterable
 
 from soundsearch.audio.tags import split_words
 from soundsearch.search.query import Filters, Query, Range
 
+# Each folder is folded once, not once for each of its files.
+_FOLDED_FOLDERS = (
+    "WITH once AS MATERIALIZED (SELECT DISTINCT folder FROM files),"
+    " known AS MATERIALIZED (SELECT folder, fold(folder) AS folded FROM once)"
+    " SELECT folder FROM known"
+)
 SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Gives a connection the function `fold` that `conditions` uses."""
+    db.create_function("fold", 1, fold, deterministic=True)
+
+
+def fold(text: str) -> str:
+    """Text without case, for comparing: "GRÖSSE" and "Größe" are the same, composed or not."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def conditions(
@@ -15,7 +33,8 @@ def conditions(
     excluded: Iterable[str] = (),
     hidden: Collection[int] = (),
 ) -> tuple[str, tuple[object, ...]]:
-    """SQL behind WHERE … for a query's filters and phrases, on files f and sounds s.
+    """SQL behind WHERE … for a query's filters and phrases, on files f and sounds s of a connection
+    that `prepare` saw.
 
     chosen: the sounds that tags and favourites leave, None: all. excluded: words and phrases, split
     already, that must not stand in a file's texts; hidden: sounds to leave out.
@@ -63,9 +82,9 @@ def _filter_conditions(filters: Filters, parts: list[str], values: list[object])
         for name in filters.formats:
             values.extend((name, f"%.{_like(name)}"))
     if filters.folders:
-        within = "f.folder LIKE ? ESCAPE '\\'"
-        parts.append("(" + " OR ".join([within] * len(filters.folders)) + ")")
-        values.extend(f"%{_like(folder)}%" for folder in filters.folders)
+        within = " OR ".join(["instr(folded, ?)"] * len(filters.folders))
+        parts.append(f"f.folder IN ({_FOLDED_FOLDERS} WHERE {within})")
+        values.extend(fold(folder) for folder in filters.folders)
 
 
 def _range_condition(column: str, wanted: Range, parts: list[str], values: list[object]) -> None:

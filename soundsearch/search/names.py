@@ -14,7 +14,7 @@ from itertools import chain, islice
 import numpy as np
 
 from soundsearch.audio.tags import split_words
-from soundsearch.search.filters import SHOWN_STATES, any_of, as_phrase, conditions
+from soundsearch.search.filters import SHOWN_STATES, any_of, as_phrase, conditions, prepare
 from soundsearch.search.query import Query
 from soundsearch.search.scoring import NameHit, Row, Scorer, Tagged
 from soundsearch.search.vocabulary import HELD, Meaning, Vocabulary
@@ -51,6 +51,7 @@ class Names:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        prepare(db)
         self._version: tuple[int, int] | None = None
         self._vocabulary = Vocabulary(db)
         self._hidden = np.empty(0, np.int64)
@@ -141,6 +142,13 @@ class Names:
                 found += self._vocabulary.forms(words[0])
         return list(dict.fromkeys(found))
 
+    def conditions(
+        self, query: Query, chosen: Iterable[int] | None, tagged: Tagged | None = None
+    ) -> tuple[str, tuple[object, ...]]:
+        """SQL behind WHERE … that files f and sounds s pass, exclusions included."""
+        excluded = self.excluded(query)
+        return conditions(query, chosen, excluded, _sounds_of(excluded, tagged))
+
     def browse(
         self,
         query: Query,
@@ -149,8 +157,7 @@ class Names:
         tagged: Tagged | None = None,
     ) -> list[int]:
         """Sound ids in the order of their files' names."""
-        excluded = self.excluded(query)
-        where, values = conditions(query, chosen, excluded, _sounds_of(excluded, tagged))
+        where, values = self.conditions(query, chosen, tagged)
         rows = self._db.execute(
             "SELECT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
             f" WHERE f.state IN {SHOWN_STATES}{where}"

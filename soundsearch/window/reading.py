@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from soundsearch.errors import UserError
 from soundsearch.search import marks
-from soundsearch.search.filters import SHOWN_STATES, conditions
+from soundsearch.search.filters import SHOWN_STATES
 from soundsearch.search.query import Query
 from soundsearch.search.ranking import Answer, Match, rank
 from soundsearch.window.bridge import Desk
@@ -108,10 +108,13 @@ def browse(desk: Desk, query: Query, order: str) -> list[int]:
     """The ids of all sounds that pass the query's filters, in order."""
     if desk.library is None or desk.names is None:
         return []
-    chosen = _chosen(desk, query)
+    chosen = tagged = None
+    if desk.person is not None:
+        chosen = marks.chosen(query, desk.library, desk.person)
+        tagged = marks.tagged(desk.names.excluded(query), desk.library, desk.person)
     if order not in _ORDERS:
-        return desk.names.browse(query, chosen, 10_000_000)
-    where, values = conditions(query, chosen)
+        return desk.names.browse(query, chosen, 10_000_000, tagged)
+    where, values = desk.names.conditions(query, chosen, tagged)
     rows = desk.library.db.execute(
         "SELECT f.sound_id FROM files f JOIN sounds s ON s.id = f.sound_id"
         f" WHERE f.state IN {SHOWN_STATES}{where} GROUP BY f.sound_id ORDER BY {_ORDERS[order]}",
@@ -172,13 +175,6 @@ def takes(desk: Desk, match: Match) -> list[Match]:
     )
     ids = [sound for sound, name in found if _NUMBERS.sub("", name) == stem]
     return [take for take in rows(desk, ids) if take.sound_id != match.sound_id]
-
-
-def _chosen(desk: Desk, query: Query) -> list[int] | None:
-    """The sounds that favourites and tags leave; None: all."""
-    if desk.library is None or desk.person is None:
-        return None
-    return marks.chosen(query, desk.library, desk.person)
 
 
 def _sounds(desk: Desk, identities: Iterable[bytes]) -> frozenset[int]:

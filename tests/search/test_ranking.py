@@ -1,6 +1,7 @@
 """Ranking by name, by sound and by both, on real library databases."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,22 @@ def test_an_excluded_word_that_nearly_all_names_hold(
     answer = rank(parse("zebra -loop"), library, Names(library.db), sound=scores, k=3)
     assert len(answer.matches) == 3
     assert not any("Loops" in match.folder for match in answer.matches)
+
+
+def test_folders_are_compared_without_case(library: Library) -> None:
+    """In every script, composed or not; % and _ are letters like others."""
+    decomposed = unicodedata.normalize("NFD", "Maße/Öl")
+    add(library, ["GRÖSSE/a.wav", f"{decomposed}/b.wav", "ДОЖДЬ/c.wav", "100%_x/d.wav"])
+    for text, name in {
+        'folder:"Größe"': "a.wav",
+        "folder:größe": "a.wav",
+        "folder:MASSE/öl": "b.wav",
+        "folder:дождь": "c.wav",
+        "folder:0%_X": "d.wav",
+    }.items():
+        assert by_name(library, text) == [name], text
+    assert by_name(library, "folder:größe folder:дождь") == ["a.wav", "c.wav"]
+    assert by_name(library, "folder:%") == ["d.wav"]
 
 
 def test_an_empty_query_browses_by_name(library: Library) -> None:

@@ -1,0 +1,29 @@
+"""What the window reads of a library by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from soundsearch.cli.bench_data import synthetic_library
+from soundsearch.library.catalog import Library
+from soundsearch.library.userdata import UserData
+from soundsearch.search.names import Names
+from soundsearch.search.query import parse
+from soundsearch.window import reading
+
+
+@pytest.mark.parametrize("order", ["best", "name", "date", "duration"])
+def test_browsing_leaves_out_what_is_excluded(tmp_path: Path, order: str) -> None:
+    synthetic_library(tmp_path, 300, seed=1)
+    with Library.open(tmp_path) as library, UserData.open(tmp_path) as person:
+        desk = reading.Desk(library, Names(library.db), person)
+        everything = reading.browse(desk, parse(""), order)
+        sound, identity = library.db.execute("SELECT id, identity FROM sounds LIMIT 1").fetchone()
+        person.add_tag(identity, b"/a.wav", "wobbly")
+        assert set(reading.browse(desk, parse("-wobbly"), order)) == set(everything) - {sound}
+        left = reading.browse(desk, parse("-kick"), order)
+        assert 0 < len(left) < len(everything)
+        names = library.db.execute("SELECT f.sound_id FROM files f JOIN names n ON n.rowid = f.id"
+                                   " WHERE names MATCH 'kick OR kicks'").fetchall()  # fmt: skip
+        alone = [row[0] for row in names]
+        assert not {s for s in alone if len(library.places([s])[s]) == 1} & set(left)
