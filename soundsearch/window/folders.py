@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from soundsearch.search.query import Example
 from soundsearch.window import reading
 from soundsearch.window.bridge import Reader, Send
+from soundsearch.window.chips import Chip
 from soundsearch.window.pages import Notice, TextDialog, failures_text
-from soundsearch.window.search_bar import Chip
 from soundsearch.worker import messages
 
 MOST_DROPPED_EXAMPLES = 5

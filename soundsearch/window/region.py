@@ -17,9 +17,9 @@ from soundsearch.search.ranking import Match
 from soundsearch.settings import Settings
 from soundsearch.window import palette
 from soundsearch.window.audition import Audition
+from soundsearch.window.chips import Chip
 from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.results_view import files_data
-from soundsearch.window.search_bar import Chip
 from soundsearch.window.wave_picture import Region
 from soundsearch.window.waveform import draw_envelope, read_envelope
 

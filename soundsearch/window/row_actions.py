@@ -11,10 +11,10 @@ from soundsearch.search.query import Example
 from soundsearch.search.ranking import Match
 from soundsearch.window import reading
 from soundsearch.window.bridge import Reader
+from soundsearch.window.chips import Chip
 from soundsearch.window.results_model import shown_path
 from soundsearch.window.results_view import ResultsView
 from soundsearch.window.reveal import reveal
-from soundsearch.window.search_bar import Chip
 
 MOST_EXAMPLES = 5
 MOST_REVEALED = 50

@@ -15,24 +15,16 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QToolButton,
     QWidget,
 )
 
-from soundsearch.search.query import Example, Query, parse
+from soundsearch.search.query import Query, parse
 from soundsearch.window import palette
+from soundsearch.window.chips import Chip, ChipView, longest_label, put
 from soundsearch.window.palette import Theme
 
 PAUSE = 160  # milliseconds without a key before the sound search is asked
 MOST_HISTORY = 100
-
-
-@dataclass(frozen=True)
-class Chip:
-    """An example sound in the field; a negative weight means "less like this"."""
-
-    example: Example
-    label: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +124,8 @@ class SearchBar(QWidget):
         super().__init__(parent)
         self.theme = theme
         self._chips: list[Chip] = []
+        self._views: list[ChipView] = []
+        self._longest = 0
         self._filters = ""
         self._back: list[Asked] = []
         self._forward: list[Asked] = []
@@ -193,16 +187,24 @@ class SearchBar(QWidget):
 
     def add_chip(self, chip: Chip) -> None:
         """An example once: asked the other way round it changes its sign."""
-        self._chips = [old for old in self._chips if old.label != chip.label] + [chip]
-        self._show_chips()
-        self._changed()
-        self._settle()
+        self._set_chips(put(self._chips, chip))
 
-    def remove_chip(self, label: str) -> None:
-        self._chips = [old for old in self._chips if old.label != label]
+    def remove_chip(self, chip: Chip) -> None:
+        self._set_chips([old for old in self._chips if old.key != chip.key])
+
+    def _set_chips(self, chips: list[Chip]) -> None:
+        only_weights = [(c.key, c.example.weight > 0) for c in chips] == [
+            (c.key, c.example.weight > 0) for c in self._chips
+        ]
+        focused = next((place for place, view in enumerate(self._views) if view.hasFocus()), None)
+        self._chips = chips
         self._show_chips()
+        if focused is not None:  # the keyboard stays where it was
+            place = min(focused, len(self._views) - 1)
+            (self._views[place] if place >= 0 else self.field).setFocus()
         self._changed()
-        self._settle()
+        if not only_weights:  # scrolling through weights is one question, when it rests
+            self._settle()
 
     def clear(self) -> None:
         self.ask(Asked(filters=self._filters))
@@ -246,6 +248,8 @@ class SearchBar(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._show_hint()
+        if self._chips and longest_label(self.width(), len(self._chips)) != self._longest:
+            self._show_chips()
 
     def _show_hint(self) -> None:
         self.hint.setVisible(self.width() > 420 and not self.field.hasFocus())
@@ -254,31 +258,13 @@ class SearchBar(QWidget):
         while (item := self.chips.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
-        for chip in self._chips:
-            self.chips.addWidget(self._chip(chip))
-
-    def _chip(self, chip: Chip) -> QFrame:
-        less = chip.example.weight < 0
-        frame = QFrame()
-        frame.setObjectName("badchip" if less else "chip")
-        frame.setFixedHeight(22)
-        label = QLabel(f"{'−' if less else '＋'} {_short(chip.label)}")
-        label.setToolTip(("Less like " if less else "More like ") + chip.label)
-        close = QToolButton()
-        close.setIcon(
-            palette.icon("x", self.theme.bad if less else self.theme.accent_text, size=12)
-        )
-        close.setFixedSize(16, 16)
-        close.setAccessibleName(f"Remove the example {chip.label}")
-        close.clicked.connect(lambda: self.remove_chip(chip.label))
-        row = QHBoxLayout(frame)
-        row.setContentsMargins(10, 0, 4, 0)
-        row.setSpacing(2)
-        row.addWidget(label)
-        row.addWidget(close)
-        return frame
-
-
-def _short(label: str, most: int = 24) -> str:
-    return label if len(label) <= most else f"{label[: most // 2]}…{label[-most // 2 + 1 :]}"
+        longest = longest_label(self.width(), len(self._chips))
+        self._views = [
+            ChipView(chip, self.theme, longest, self.add_chip, self.remove_chip)
+            for chip in self._chips
+        ]
+        self._longest = longest
+        for view in self._views:
+            self.chips.addWidget(view)

@@ -4,9 +4,10 @@ from PySide6.QtGui import QInputMethodEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication
 
 from soundsearch.search.query import Example, parse
+from soundsearch.window.chips import WEIGHTS, Chip, ChipView, chip_text
 from soundsearch.window.filters import CHANNELS, DURATIONS, FORMATS, RATES, FiltersPopup
 from soundsearch.window.palette import DARK
-from soundsearch.window.search_bar import Asked, Chip, SearchBar
+from soundsearch.window.search_bar import Asked, SearchBar
 
 
 @pytest.fixture
@@ -64,8 +65,68 @@ def test_an_example_stands_once_and_can_be_turned_and_removed(bar, qtbot) -> Non
     bar.add_chip(Chip(Example(path=b"/a"), "a.wav"))
     bar.add_chip(Chip(Example(path=b"/a", weight=-1.0), "a.wav"))
     assert [chip.example.weight for chip in bar.asked().chips] == [-1.0]
-    bar.remove_chip("a.wav")
+    bar.remove_chip(bar.asked().chips[0])
     assert bar.asked().chips == ()
+
+
+def test_two_sounds_of_one_name_are_two_examples(bar) -> None:
+    bar.add_chip(Chip(Example(path=b"/a/kick.wav"), "kick.wav"))
+    bar.add_chip(Chip(Example(path=b"/b/kick.wav"), "kick.wav"))
+    bar.add_chip(Chip(Example(path=b"/b/kick.wav", start=0.5, end=1.0), "kick.wav"))
+    assert len(bar.asked().chips) == 3
+    bar.remove_chip(bar.asked().chips[1])
+    assert [chip.example.path for chip in bar.asked().chips] == [b"/a/kick.wav", b"/b/kick.wav"]
+
+
+def test_a_chip_by_mouse_and_keys(bar, qtbot) -> None:
+    for name in ("anvil", "reverb", "line\nbreak 🥁 #%"):
+        bar.add_chip(Chip(Example(path=name.encode()), name))
+
+    def weights() -> list[float]:
+        return [chip.example.weight for chip in bar.asked().chips]
+
+    def shown() -> list[ChipView]:
+        QApplication.processEvents()
+        return [view for view in bar.findChildren(ChipView) if not view.isHidden()]
+
+    qtbot.mouseClick(shown()[1], Qt.MouseButton.LeftButton)
+    assert weights() == [1.0, -1.0, 1.0]
+    shown()[1].setFocus()
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Up):
+        qtbot.keyClick(shown()[1], key)
+        assert shown()[1].hasFocus()  # the keyboard stays on the chip
+    assert weights() == [1.0, -2.0, 1.0]
+    assert chip_text(bar.asked().chips[1]) == "− 2× reverb"
+    assert "\n" not in chip_text(bar.asked().chips[2])
+    qtbot.keyClick(shown()[1], Qt.Key.Key_Delete)
+    assert weights() == [1.0, 1.0]
+    for _ in range(9):
+        bar.add_chip(bar.asked().chips[0].stepped(1))
+    assert weights()[0] == WEIGHTS[-1]
+    assert [action.text() for action in shown()[0].menu().actions()][0] == "Less like this"
+    query = bar.asked().query()
+    assert [example.weight for example in query.examples] == [WEIGHTS[-1], 1.0]
+
+
+def test_the_way_back_goes_through_examples_too(bar) -> None:
+    bar.ask(Asked("metal"))
+    chip = Chip(Example(path=b"/a"), "a")
+    bar.add_chip(chip)
+    bar.add_chip(chip.turned())
+    bar.go_back()
+    assert bar.asked().chips == (chip,)
+    bar.go_back()
+    assert bar.asked() == Asked("metal")
+    bar.go_forward()
+    bar.go_forward()
+    assert bar.asked().chips == (chip.turned(),)
+
+
+def test_many_chips_leave_room_for_words(bar) -> None:
+    for number in range(5):
+        bar.add_chip(Chip(Example(path=b"/%d" % number), f"a rather long name of a sound {number}"))
+    assert bar.field.width() >= 60
+    bar.resize(1100, 40)
 
 
 def test_keys_of_the_list_leave_the_field(bar, qtbot) -> None:
