@@ -51,21 +51,34 @@ _log = logging.getLogger(__name__)
 
 PROGRESS_EVERY = 0.25  # seconds
 CHANGES_EVERY = 2.0
+OPEN_AGAIN = 1.0
 ENOUGH = 0.9  # of the sounds that the old model knows; then a new one takes its place
 
 
 def serve(pipe: Connection, data: Path, model: str | None, device: str) -> None:
-    """Runs until Shutdown or until the pipe ends."""
+    """Runs until Shutdown or until the pipe ends. A data folder that can't be opened is told, and
+    tried again until it can."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the window decides when we end
     with contextlib.suppress(OSError, AttributeError):
         os.nice(5)
     sys.stdout = sys.stderr  # model libraries print
-    try:
-        _Server(pipe, data, model, device).run()
-    except UserError as error:
-        with contextlib.suppress(OSError):
-            pipe.send(Failed(error.message, error.fix))
-            pipe.send(Stopped())
+    early: list[Request] = []
+    told = ""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            try:
+                server = _Server(pipe, data, model, device)
+                break
+            except UserError as error:  # such as a scan of the command line that has the library
+                if str(error) != told:
+                    told = str(error)
+                    pipe.send(Failed(error.message, error.fix))
+            if pipe.poll(OPEN_AGAIN):
+                early.append(pipe.recv())
+                if isinstance(early[-1], Shutdown):
+                    pipe.send(Stopped())
+                    return
+        server.run(early)
 
 
 class _Server:
@@ -94,7 +107,8 @@ class _Server:
         self._hinted: set[bytes] = set()  # folders whose scan is queued
         self._ended = False
 
-    def run(self) -> None:
+    def run(self, early: Sequence[Request] = ()) -> None:
+        """early: what was asked for before."""
         _log_to(self._report)
         threads = [
             threading.Thread(target=self._search_loop, name="search", daemon=True),
@@ -105,6 +119,8 @@ class _Server:
             self._report(notice)
         for thread in threads:
             thread.start()
+        for request in early:
+            self._take(request)
         with contextlib.suppress(EOFError, OSError):
             while not isinstance(request := self._pipe.recv(), Shutdown):
                 self._take(request)

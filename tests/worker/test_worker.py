@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from soundsearch.library.catalog import Library
 from soundsearch.search.query import parse
 from soundsearch.worker.client import Worker
 from soundsearch.worker.messages import (
@@ -101,6 +102,22 @@ def test_scan_search_die_and_go_on(tmp_path: Path, folder: Path) -> None:
     session.wait(Stopped)
     assert time.monotonic() - began < 10
     assert not session.worker.process.is_alive()
+
+
+def test_a_library_in_use_is_waited_for(tmp_path: Path, folder: Path) -> None:
+    with Library.open(tmp_path / "data", write=True, doing="a long scan"):
+        session = Session(tmp_path / "data")
+        try:
+            assert "in use by a long scan" in session.wait(Failed).message
+            session.worker.send(AddFolder(str(folder)))
+        except BaseException:
+            session.worker.close()
+            raise
+    try:
+        session.wait(Ready)
+        assert session.wait(ScanProgress, running=False).report["new"] == 3
+    finally:
+        session.worker.close()
 
 
 def test_three_deaths_within_a_minute_end_it(tmp_path: Path) -> None:
