@@ -77,18 +77,32 @@ def open_database(
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All of the block or nothing; blocks may stand inside each other."""
+    """All of the block or nothing; blocks may stand inside each other. Raises UserError for a full
+    disk and the like (see advice)."""
     if db.in_transaction:
         yield db
         return
-    db.execute("BEGIN IMMEDIATE")
     try:
+        db.execute("BEGIN IMMEDIATE")
         yield db
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            told = _advice_for(db, error)
+            if told is not None:
+                raise told from error
         raise
+
+
+def _advice_for(db: sqlite3.Connection, error: sqlite3.Error) -> UserError | None:
+    file = Path(db.execute("PRAGMA database_list").fetchone()[2])
+    read_only = getattr(error, "sqlite_errorcode", -1) & 0xFF == sqlite3.SQLITE_READONLY
+    # Writing where only reading was asked for would be a fault of ours.
+    if read_only and not db.execute("PRAGMA query_only").fetchone()[0]:
+        return UserError(f"{file} can't be written: it is read-only", "Allow writing to it")
+    return advice(error, file)
 
 
 def set_aside(file: Path) -> Path:

@@ -138,7 +138,8 @@ def scan(
         found = plan(library, roots, AUDIO_EXTENSIONS, retry=retry, on_found=look)
     except _CancelledError:
         return ScanReport(seconds=time.monotonic() - began)
-    on_changes(settle(found, library))
+    with library.transaction():  # see _commit
+        on_changes(settle(found, library))
     library.name_files(file_words)
     report = ScanReport(
         files=found.found,
@@ -364,13 +365,15 @@ class _Scan:
         self._copies.clear()
 
     def _commit(self) -> None:
-        """Vectors first: a row of the library never promises a vector that is not there."""
+        """Vectors first: a row of the library never promises a vector that is not there. Changes
+        are told before rows count: a cut in between tells them again instead of never."""
         if self._rows and self._vectors is not None:
             identities, starts, rows = zip(*self._rows, strict=True)
             self._vectors.append(list(identities), np.array(starts, np.float32), np.stack(rows))
             self._vectors.flush()
         if self._records:
-            self._on_changes(self._library.record(self._records))
+            with self._library.transaction():
+                self._on_changes(self._library.record(self._records))
             self._library.name_files(file_words)
         self._rows, self._records = [], []
         self._committed = time.monotonic()

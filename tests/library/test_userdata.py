@@ -194,6 +194,39 @@ def test_newer_data_are_refused(tmp_path: Path) -> None:
         UserData.open(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as Unix does")
+@pytest.mark.parametrize("limit", [0, 600, 70_000])  # no journal, part of one, no growth
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, limit: int) -> None:
+    with UserData.open(tmp_path) as person:
+        person.set_favourite(A, b"/s/a.wav", True)
+    code = f"""
+import resource
+from pathlib import Path
+from soundsearch.errors import UserError
+from soundsearch.library.userdata import UserData
+person = UserData.open(Path({str(tmp_path)!r}))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+for change in (
+    lambda: person.set_favourite(b"b" * 16, b"/" + b"b" * 90_000, True),
+    lambda: person.add_tag(b"a" * 16, b"/s/a.wav", "warm" * 30_000),
+    lambda: person.remember_search("rain" * 30_000),
+    lambda: person.add_collection("Film" * 30_000),
+):
+    try:
+        change()
+    except UserError as error:
+        print(error)
+print(sorted(person.favourites()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *told, favourites = done.stdout.splitlines()
+    assert len(told) == 4
+    assert all("user.db can't be written" in line for line in told)
+    assert favourites == str([A])
+    with UserData.open(tmp_path) as person:
+        assert (person.favourites(), person.notice) == ({A}, "")
+
+
 def test_export_and_merge(tmp_path: Path) -> None:
     with UserData.open(tmp_path / "one") as one, UserData.open(tmp_path / "two") as two:
         one.set_favourite(A, b"/one/a.wav", True)

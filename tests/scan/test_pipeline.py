@@ -11,8 +11,10 @@ import pytest
 import soundfile
 
 from soundsearch.audio.decode import load_mono
+from soundsearch.errors import UserError
 from soundsearch.index.vectors import Vectors
 from soundsearch.library.catalog import Library
+from soundsearch.library.rows import Change
 from soundsearch.library.userdata import UserData
 from soundsearch.scan.pipeline import Control, Progress, ScanReport
 from tests.scan.place import Place
@@ -151,6 +153,37 @@ def test_a_favourite_follows_changed_content_at_its_path(place: Place, folder: P
     assert place.scan().embedded == 1
     changed = place.read(lambda library: library.file_at(os.fsencode(sound)))
     assert changed is not None
+    assert changed.identity != row.identity
+    with UserData.open(place.data) as marks:
+        assert marks.favourites() == {changed.identity}
+
+
+@pytest.mark.parametrize("change", ["new content", "another file moved there"])
+def test_a_favourite_follows_when_a_scan_was_cut_at_that_moment(
+    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    sound, other = folder / "Bells" / "bell 16bit.wav", folder / "Bells" / "bell.flac"
+    place.scan(folder)
+    row = place.read(lambda library: library.file_at(os.fsencode(sound)))
+    with UserData.open(place.data) as marks:
+        marks.set_favourite(row.identity, row.place, True)
+    if change == "new content":
+        soundfile.write(sound, np.random.default_rng(1).normal(0, 0.1, 20_000), 44_100)
+    else:
+        other.replace(sound)
+    follow = UserData.follow
+
+    def cut(marks: UserData, changes: list[Change]) -> None:
+        if changes:
+            raise UserError("There is no room left")
+        follow(marks, changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UserData, "follow", cut)
+        with pytest.raises(UserError):
+            place.scan()
+    place.scan()
+    changed = place.read(lambda library: library.file_at(os.fsencode(sound)))
     assert changed.identity != row.identity
     with UserData.open(place.data) as marks:
         assert marks.favourites() == {changed.identity}
