@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundsearch.search.calibration import Calibration, Curve, fit
+from soundsearch.search.calibration import Calibration, Curve, fit, standardise
 
 POOL_SIZES = (50, 100, 200, 400)
 FALSE_ALARMS = 0.15  # how often the threshold may deny that a right sound is there
@@ -30,12 +30,6 @@ class Reliability:
         """The mean distance between claimed and observed, weighted by count."""
         distance = np.abs(self.claimed - self.observed) * self.counts
         return float(distance.sum() / max(self.counts.sum(), 1))
-
-
-def standardise(cosines: np.ndarray, queries: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """z of cosines (Q, N): by the mean and spread of each query (Q, D) over the background."""
-    over = queries @ background.T
-    return (cosines - over.mean(1)[:, None]) / np.maximum(over.std(1)[:, None], 1e-6)
 
 
 def fit_curve(

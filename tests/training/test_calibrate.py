@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soundsearch.search.calibration import Calibration
+from soundsearch.search.calibration import Calibration, standardise
 from soundsearch.training.calibrate import (
     caught_against_false_alarms,
     draw_reliability,
     fit_curve,
     reliability,
-    standardise,
     strengths_of,
     write_calibration,
 )
@@ -62,7 +61,7 @@ def test_an_example_never_finds_itself() -> None:
 def test_z_is_measured_over_the_background() -> None:
     queries, sounds, _, background = world(4)
     z = standardise(queries @ background.T, queries, background)
-    np.testing.assert_allclose(z.mean(1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.sort(z, axis=1)[:, -2:].mean(1), 0, atol=1e-5)  # of 200
     np.testing.assert_allclose(z.std(1), 1, atol=1e-4)
 
 
