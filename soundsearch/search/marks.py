@@ -1,4 +1,4 @@
-"""What a person said of sounds: filters by tags and favourites, and the words of tags."""
+"""What a person said of sounds: filters by tags, ratings and collections, and tags' words."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from soundsearch.search.query import Query
 def chosen(
     query: Query, library: Library, userdata: UserData, among: Iterable[int] | None = None
 ) -> list[int] | None:
-    """Ids, sorted, of the sounds that a query's filters by tags and favourites leave of `among`.
+    """Ids, sorted, of the sounds that a query's filters by what was said leave of `among`.
 
     None: all.
     """
@@ -18,6 +18,11 @@ def chosen(
     sets = [userdata.with_tag(tag) for tag in filters.tags]
     if filters.favourite:
         sets.append(userdata.favourites())
+    if (wanted := filters.rating) is not None:
+        ratings = userdata.ratings()
+        sets.append({sound for sound, rating in ratings.items() if rating in wanted})
+    if filters.collections:
+        sets.append(_collected(filters.collections, userdata))
     if not sets:
         return None if among is None else sorted(among)
     found = _ids(library, set.intersection(*sets))
@@ -37,6 +42,17 @@ def tagged(
         if identities and len(word) >= 3
     }
     return found or None
+
+
+def _collected(names: Iterable[str], userdata: UserData) -> set[bytes]:
+    """What lies in the collections of these names; quotes in a name can't be asked for."""
+    wanted = {name.casefold() for name in names}
+    return {
+        sound
+        for collection in userdata.collections()
+        if collection.name.replace('"', "").casefold() in wanted
+        for sound in userdata.collected(collection.id)
+    }
 
 
 def _ids(library: Library, identities: Iterable[bytes]) -> frozenset[int]:

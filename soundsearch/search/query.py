@@ -1,8 +1,9 @@
 """The query language. Standard library only: the window and the command line parse alike.
 
 Plain words describe. -word excludes. "exact words" must stand in the text. Filters: dur:<2
-dur:>1 dur:1-5, rate:96000, ch:2, format:flac, folder:"Old Drums", tag:x, is:fav. An unknown
-prefix, or a known one with a value that means nothing, is a plain word.
+dur:>1 dur:1-5, rate:96000, ch:2, format:flac, folder:"Old Drums", tag:x, is:fav,
+rating:>3, collection:"Trailer hits". An unknown prefix, or a known one with a value that means
+nothing, is a plain word.
 """
 
 import re
@@ -12,6 +13,7 @@ _TOKEN = re.compile(
     r'(?P<minus>-)?(?:(?P<prefix>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+))'
 )
 _RANGE = re.compile(r"^(?P<low>\d+(?:\.\d+)?)-(?P<high>\d+(?:\.\d+)?)$")
+_TEXTS = {"format": "formats", "folder": "folders", "tag": "tags", "collection": "collections"}
 _LIMIT = re.compile(r"^(?P<sign>[<>]=?|=)?(?P<value>\d+(?:\.\d+)?)$")
 
 
@@ -23,6 +25,11 @@ class Range:
     high: float | None = None
     open_low: bool = False
     open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if self.low is not None and (value < self.low or (self.open_low and value == self.low)):
+            return False
+        return self.high is None or value < self.high or (value == self.high and not self.open_high)
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Filters:
     folders: tuple[str, ...] = ()  # a part of the displayed folder
     tags: tuple[str, ...] = ()  # all of them
     favourite: bool = False
+    rating: Range | None = None  # 1 to 5
+    collections: tuple[str, ...] = ()  # any of them, by name
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -108,19 +117,19 @@ def parse(text: str) -> Query:
 
 def _filter(filters: dict[str, object], prefix: str, value: str) -> bool:
     """Takes one filter in; False when the prefix or its value means nothing."""
-    if prefix == "dur":
+    if prefix in {"dur", "rating"}:
         found = _range(value)
         if found is None:
             return False
-        filters["duration"] = found
+        filters["duration" if prefix == "dur" else "rating"] = found
         return True
     if prefix == "is" and value.lower() in {"fav", "favourite", "favorite"}:
         filters["favourite"] = True
         return True
     if prefix in {"rate", "ch"} and value.isdecimal():
         return _add(filters, "rates" if prefix == "rate" else "channels", int(value))
-    if prefix in {"format", "folder", "tag"} and value:
-        name = {"format": "formats", "folder": "folders", "tag": "tags"}[prefix]
+    if prefix in _TEXTS and value:
+        name = _TEXTS[prefix]
         return _add(filters, name, value.lower().lstrip(".") if prefix == "format" else value)
     return False
 

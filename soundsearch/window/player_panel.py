@@ -246,7 +246,8 @@ class PlayerPanel(QWidget):
         self.mute.setIcon(palette.icon(picture, theme.quiet))
         self.play.setEnabled(self.shown is not None)
         self.speed.setText(SPEEDS[self._speed])
-        self.speed.setStyleSheet(f"color: {theme.accent_text}" if self._speed != 1 else "")
+        colour = theme.text if self._speed == 1 else theme.accent_text
+        self.speed.setStyleSheet(f"padding: 0; color: {colour}")
 
     def _next_speed(self) -> None:
         speeds = list(SPEEDS)

@@ -194,6 +194,13 @@ class WavePicture(QWidget):
         if self._spectrum is not None and self._spectrum[0] == self.view:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(QRectF(self.rect()), self._spectrum[1])
+            if place is not None:  # what is not selected stands back
+                veil = QColor(theme.ground)
+                veil.setAlpha(150)
+                painter.fillRect(QRectF(0, 0, place.left(), self.height()), veil)
+                painter.fillRect(
+                    QRectF(place.right(), 0, self.width() - place.right(), self.height()), veil
+                )
         elif pixmap is not None:
             if place is not None:
                 painter.fillRect(place, QColor(theme.selected))
@@ -282,10 +289,8 @@ class WavePicture(QWidget):
 def _colours(theme: Theme) -> list[int]:
     """256 colours from the ground over the accent to the text's colour."""
     stops = [
-        (0.0, theme.sunken),
-        (0.55, theme.accent),
-        (0.85, theme.accent_text),
-        (1.0, theme.text),
+        *((0.0, theme.sunken), (0.4, theme.selected), (0.75, theme.accent)),
+        *((0.92, theme.accent_text), (1.0, theme.text)),
     ]
     places = [place for place, _ in stops]
     channels = []

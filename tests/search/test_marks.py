@@ -33,6 +33,26 @@ def sounds(answer: Answer) -> set[int]:
     return {match.sound_id for match in answer.matches}
 
 
+def test_ratings_and_collections(opened: tuple[Library, UserData, list[int]]) -> None:
+    library, userdata, (first, second, third) = opened
+    names = Names(library.db)
+    identities = dict(library.db.execute("SELECT id, identity FROM sounds"))
+    for sound, rating in ((first, 2), (second, 4), (third, 5)):
+        userdata.set_rating(identities[sound], b"/a.wav", rating)
+    hits = userdata.add_collection('Trailer "big" hits ü')
+    for sound in (third, first):
+        userdata.collect(hits, identities[sound], b"/a.wav")
+    for text, expected in {
+        "rating:5": {third},
+        "rating:>3": {second, third},
+        "rating:2-4": {first, second},
+        'collection:"Trailer big hits Ü"': {first, third},
+        'collection:"trailer big hits ü" rating:5': {third},
+        "collection:nothing": set(),
+    }.items():
+        assert sounds(rank(parse(text), library, names, userdata=userdata)) == expected, text
+
+
 def test_filters(opened: tuple[Library, UserData, list[int]]) -> None:
     library, userdata, (first, second, third) = opened
     names = Names(library.db)
