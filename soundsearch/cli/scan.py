@@ -46,6 +46,9 @@ def scan_folders(args: argparse.Namespace, folders: list[str]) -> ScanReport:
         for notice in engine.notices:
             remark(notice)
         named_only = engine.model_name is None
+        if engine.unindexed:
+            remark(f"Adding {engine.unindexed} vectors to the index…", args.quiet)
+        engine.finish_index()
     remark(_summary(report), args.quiet)
     if named_only:
         remark("No model is installed: sounds are indexed by name only.", args.quiet)

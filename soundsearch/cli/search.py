@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by", choices=("both", "name", "sound"), default="both", help="what the ranking uses"
     )
     parser.add_argument(
+        "--exact", action="store_true", help="compare with every sound, in large libraries too"
+    )
+    parser.add_argument(
         "--takes", action="store_true", help="every take (footstep_01, footstep_02) in its own row"
     )
 
@@ -42,8 +45,13 @@ def run(args: argparse.Namespace) -> int:
         if engine.model_warning and args.by != "name":
             remark(f"The model {engine.model_name}: {engine.model_warning}", args.quiet)
         for text in queries:
+            query = parse(text)
+            if args.by != "name" and not query.browses:
+                engine.prepare(query)
             began = time.perf_counter()
-            answer = engine.search(parse(text), args.count, by=args.by, takes=args.takes)
+            answer = engine.search(
+                query, args.count, by=args.by, takes=args.takes, exact=args.exact
+            )
             seconds = time.perf_counter() - began
             if args.json:
                 print_json(answer_as_json(text, engine.model_name, seconds, answer))

@@ -14,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--end", type=float, default=None, metavar="SECONDS")
+    parser.add_argument(
+        "--exact", action="store_true", help="compare with every sound, in large libraries too"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,10 +30,12 @@ def run(args: argparse.Namespace) -> int:
     with Engine(data_folder(args.data), model=args.model, device=args.device) as engine:
         if engine.model_name is None:
             raise UserError("No model is installed, so nothing is known of how things sound")
-        began = time.perf_counter()
         end = None if args.end == math.inf else args.end
         example = Example(path=os.fsencode(args.file), start=args.start, end=end)
-        answer = engine.search(Query(examples=(example,)), args.count)
+        query = Query(examples=(example,))
+        engine.prepare(query)
+        began = time.perf_counter()
+        answer = engine.search(query, args.count, exact=args.exact)
         seconds = time.perf_counter() - began
         if args.json:
             print_json(answer_as_json(args.file, engine.model_name, seconds, answer))

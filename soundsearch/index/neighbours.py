@@ -1,5 +1,6 @@
 """The rows nearest to query vectors, behind one call: `nearest(vectors, k, allowed)`."""
 
+import atexit
 import logging
 import threading
 import time
@@ -70,6 +71,8 @@ class Neighbours:
         if write or (vectors.is_large and snapshot.exists(vectors.folder)):
             self._thread = threading.Thread(target=self._work, name="index", daemon=True)
             self._thread.start()
+            # A thread within hnswlib when the interpreter ends would take the process down.
+            atexit.register(self.close)
 
     @property
     def covered(self) -> int:
@@ -124,6 +127,7 @@ class Neighbours:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
+            atexit.unregister(self.close)
 
     def _exact(
         self, queries: np.ndarray, k: int, rows: np.ndarray | None, count: int

@@ -25,6 +25,7 @@ from soundsearch.errors import UserError
 from soundsearch.index import half
 from soundsearch.index.files import RECORD, Reading, checksums, whole_elements
 from soundsearch.index.lookup import Lookup
+from soundsearch.index.segments import Segments
 
 WHOLE = -1.0
 FIRST_PASS = -2.0
@@ -41,13 +42,14 @@ class Vectors:
 
     One writer (the caller holds the data folder's lock), any number of readers. Appending while
     other threads read is safe: an array once handed out never changes. dead: int64, rows that
-    count for nothing.
+    count for nothing. segments: all segments of long sounds, which stay on disk.
     """
 
     def __init__(self, folder: Path, dim: int, write: bool, in_memory: int) -> None:
         self.dim = dim
         self.folder = folder
         self.dead = np.empty(0, np.int64)
+        self.segments = Segments(folder, dim)
         self._write = write
         self._in_memory = in_memory
         self._matrix: np.ndarray | None = np.empty((0, dim), np.float32)

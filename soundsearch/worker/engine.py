@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from soundsearch.errors import UserError
+from soundsearch.index.neighbours import Neighbours
 from soundsearch.index.vectors import Vectors
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
@@ -20,16 +21,18 @@ from soundsearch.scan.decoders import Decoders, Failed, Job, Need, Segment
 from soundsearch.scan.pipeline import Control, Progress, ScanReport, scan
 from soundsearch.search.calibration import Calibration
 from soundsearch.search.examples import query_vector
-from soundsearch.search.moments import SoundRows, best_moments
+from soundsearch.search.listening import Listening
+from soundsearch.search.moments import SoundRows
 from soundsearch.search.names import Names
 from soundsearch.search.query import Example, Query
 from soundsearch.search.ranking import Answer, SoundScores, rank
-from soundsearch.search.takes import alike_by_vector
 
 if TYPE_CHECKING:
     from soundsearch.models.encoder import DualEncoder
 
 _MOST_SEEN = 50
+_BACKGROUND = 512  # rows that a model without a calibration of its own is judged by
+_MOST_HEARD = 100  # examples whose vectors are kept while words are typed beside them
 EXCLUDED_WEIGHT = -0.5  # of words after a minus, which also filter by text
 
 
@@ -67,13 +70,20 @@ class Engine:
         # Sounds of the last answer, shared with the engine beside: the scan reads them first.
         self._seen: list[int] = beside._seen if beside else []
         self._vectors: Vectors | None = beside._vectors if beside else self._open_vectors(write)
+        self._near: Neighbours | None = beside._near if beside else self._open_near(write)
         self._scored: tuple[object, SoundRows] | None = None
         self._calibrated: tuple[int, Calibration] | None = None
+        self._heard: dict[object, np.ndarray] = {}
 
     def _open_vectors(self, write: bool) -> Vectors | None:
         if self._entry is None:
             return None
         return Vectors.open(_embeddings(self._data, self._entry), self._entry.dim, write)
+
+    def _open_near(self, write: bool) -> Neighbours | None:
+        if self._entry is None or self._vectors is None:
+            return None
+        return Neighbours(self._vectors, self._entry.model_id, write)
 
     def reader(self) -> "Engine":
         return Engine(self._data, beside=self)
@@ -83,16 +93,20 @@ class Engine:
         return Engine(self._data, model=name, device=self._device, write=True, library=self.library)
 
     def close(self) -> None:
+        self._close_vectors()
+        self.library.close()
+
+    def _close_vectors(self) -> None:
+        if self._near is not None:
+            self._near.close()
         if self._vectors is not None:
             self._vectors.close()
-        self.library.close()
 
     def __enter__(self) -> "Engine":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._vectors is not None:
-            self._vectors.close()
+        self._close_vectors()
         self.library.__exit__(*(error[0], error[1], error[2]))  # type: ignore[arg-type]
 
     @property
@@ -142,16 +156,46 @@ class Engine:
             )
             # What the person made is found again by path should its sound change.
             marks.set_places(self.library.places_of(marks.places()))
+        if self._near is not None:
+            self._near.settle()
         return report
 
-    def search(self, query: Query, k: int = 20, by: str = "both", takes: bool = False) -> Answer:
+    @property
+    def unindexed(self) -> int:
+        """Vectors of a large library that its index does not hold yet."""
+        if self._near is None or self._vectors is None or not self._vectors.is_large:
+            return 0
+        return len(self._vectors) - self._near.covered
+
+    def finish_index(self) -> None:
+        """Waits until all vectors are in the index and that is saved."""
+        if self._near is not None:
+            self._near.settle(wait=True)
+
+    def prepare(self, query: Query) -> None:
+        """Loads the model and hears the query's examples, so that `search` only searches.
+
+        Raises UserError for an example that can't be used.
+        """
+        encoder = self.encoder
+        for example in query.examples if encoder is not None else ():
+            self._example_vector(example, encoder)
+
+    def search(
+        self,
+        query: Query,
+        k: int = 20,
+        by: str = "both",
+        takes: bool = False,
+        exact: bool = False,
+    ) -> Answer:
         """The best k rows by "name", by "sound", or by "both"; by name without a model.
 
-        takes: see rank.
+        takes: see rank. exact: without the index of large libraries.
         """
         sound = None
         if by != "name" and not query.browses and self._entry is not None:
-            sound = self._sound_scores(query)
+            sound = self._sound_scores(query, exact)
         with UserData.open(self._data, write=False) as marks:
             answer = rank(
                 query,
@@ -166,10 +210,11 @@ class Engine:
         self._seen[:] = [match.sound_id for match in answer.matches[:_MOST_SEEN]]
         return answer
 
-    def _sound_scores(self, query: Query) -> SoundScores:
-        encoder, vectors = self.encoder, self._vectors
+    def _sound_scores(self, query: Query, exact: bool) -> SoundScores:
+        encoder, vectors, near = self.encoder, self._vectors, self._near
         assert encoder is not None
         assert vectors is not None
+        assert near is not None
         assert self._entry is not None
         calibration = self._calibration()
         parts: list[tuple[np.ndarray, float]] = []
@@ -181,30 +226,19 @@ class Engine:
             parts.append((vector, EXCLUDED_WEIGHT))
         vector = query_vector(parts, calibration.background)
         table = self._rows_of_sounds()
-        sound_ids, cosines, starts = best_moments(
-            table.owners,
-            table.starts,
-            vectors.cosines(vector[None])[0][table.rows],
-            calibration.segment_margin,
-        )
-        by_example = not query.text
-        return SoundScores(
-            sound_ids,
-            cosines,
-            calibration.strength(cosines, vector, len(sound_ids), by_example),
-            None if by_example else calibration.threshold,
-            starts,
-            alike_by_vector(table.whole_of, vectors.take, calibration.take_cosine),
-        )
+        listening = Listening(vectors, near, table, calibration, vector, not query.text)
+        return listening.scores(exact)
 
     def _calibration(self) -> Calibration:
         """The model's; read again when vectors came, for without its own it is made of those."""
         assert self._entry is not None
         assert self._vectors is not None
-        matrix = self._vectors.matrix
-        if self._calibrated is None or self._calibrated[0] != len(matrix):
-            calibration = Calibration.load(self._entry.folder, self._entry.dim, matrix)
-            self._calibrated = len(matrix), calibration
+        count = len(self._vectors)
+        if self._calibrated is None or self._calibrated[0] != count:
+            spread = np.unique(np.linspace(0, count - 1, min(count, _BACKGROUND)).astype(np.int64))
+            rows = self._vectors.take(spread)
+            calibration = Calibration.load(self._entry.folder, self._entry.dim, rows)
+            self._calibrated = count, calibration
         return self._calibrated[1]
 
     def _rows_of_sounds(self) -> SoundRows:
@@ -232,12 +266,21 @@ class Engine:
         if identity is not None:
             at = vectors.row_of(identity)
             if at is not None and whole:
-                return vectors.matrix[at]
+                return vectors.take(np.array([at]))[0]
             path = path or self.library.places_of([identity]).get(identity)
         if path is None:
             raise UserError("The example is not in the library any more")
-        segments = _read(path, example.start, example.end, encoder.rate, encoder.segment_seconds)
-        return encoder.pool(encoder.segment_features(segments))
+        status = _status(path)
+        version = (status.st_size, status.st_mtime_ns) if status else None
+        heard = (path, example.start, example.end, version)
+        if heard not in self._heard:
+            segments = _read(
+                path, example.start, example.end, encoder.rate, encoder.segment_seconds
+            )
+            if len(self._heard) >= _MOST_HEARD:
+                self._heard.clear()
+            self._heard[heard] = encoder.pool(encoder.segment_features(segments))
+        return self._heard[heard]
 
 
 def vectors_of(data: Path, entry: catalog.ModelEntry) -> int:
