@@ -23,7 +23,7 @@ from soundsearch.scan.candidates import Candidate, quick_hash
 from soundsearch.scan.decoders import Decoded, Decoders, Event, Failed, Job, Need
 from soundsearch.scan.hearing import Heard, Hearing
 from soundsearch.scan.naming import file_words
-from soundsearch.scan.segments import representatives
+from soundsearch.scan.segments import REPRESENTATIVES, representatives
 from soundsearch.scan.volumes import follow_volumes
 from soundsearch.scan.walk import plan, settle
 
@@ -206,6 +206,7 @@ class _Scan:
         self._library = library
         self._vectors = vectors
         self._encoder = encoder
+        self._seconds = encoder.segment_seconds if encoder else 10.0
         self._report = report
         self._on_progress = on_progress
         self._on_changes = on_changes
@@ -218,6 +219,7 @@ class _Scan:
         self._tasks: list[Candidate | FileRow] = []
         self._rest = False
         self._rows: list[tuple[bytes, float, np.ndarray]] = []  # identity, start, vector
+        self._long: list[tuple[bytes, np.ndarray]] = []  # identity, all segments
         self._records: list[Record] = []
         self._copies: dict[bytes, list[Record]] = {}  # wait for the facts of their sound
         self._failures: dict[int, Failed] = {}  # by the key of the job
@@ -233,10 +235,9 @@ class _Scan:
         self._reader_of.clear()
         self._hearing = Hearing(self._encoder, first_pass=not rest)
         rate = self._encoder.rate if self._encoder else None
-        seconds = self._encoder.segment_seconds if self._encoder else 10.0
         cores = os.cpu_count() or 1
         count = min(len(tasks), max(1, cores - 1 if self._encoder else cores))
-        with Decoders(count, rate, seconds) as decoders:
+        with Decoders(count, rate, self._seconds) as decoders:
             for event in ahead(decoders.run(self._jobs(first), self._need), AHEAD, decoders.stop):
                 if not self._control.wait():
                     break
@@ -291,6 +292,8 @@ class _Scan:
         for decoded, heard in files:
             if heard is not None:
                 self._rows += _rows_of(decoded.identity, heard)
+                if heard.complete and len(heard.segments) > REPRESENTATIVES:
+                    self._long.append((decoded.identity, heard.segments))
                 self._report.embedded += not self._rest
                 self._report.audio_seconds += heard.seconds
             self._done += 1
@@ -368,6 +371,8 @@ class _Scan:
         """Vectors first: a row of the library never promises a vector that is not there. Changes
         are told before rows count: a cut in between tells them again instead of never."""
         if self._rows and self._vectors is not None:
+            for identity, segments in self._long:
+                self._vectors.segments.add(identity, self._seconds, segments)
             identities, starts, rows = zip(*self._rows, strict=True)
             self._vectors.append(list(identities), np.array(starts, np.float32), np.stack(rows))
             self._vectors.flush()
@@ -375,7 +380,7 @@ class _Scan:
             with self._library.transaction():
                 self._on_changes(self._library.record(self._records))
             self._library.name_files(file_words)
-        self._rows, self._records = [], []
+        self._rows, self._long, self._records = [], [], []
         self._committed = time.monotonic()
         self._tell()
 

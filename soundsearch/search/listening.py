@@ -77,4 +77,5 @@ class Listening:
             at,
             alike_by_vector(self.table.whole_of, self.vectors.take, calibration.take_cosine),
             None if len(sound_ids) == total else self._of,
+            lambda identity: self.vectors.segments.best(identity, self.vector),
         )

@@ -32,7 +32,8 @@ class SoundScores:
     below it nothing really matches, None while that is not known; starts float32 (N,): seconds to
     each sound's best moment, None: the beginnings. alike: which sounds are like another, None: not
     known. more: gives the scores of other sounds where only the best are here, of very many the
-    best among them; None: all are here.
+    best among them; None: all are here. moment: seconds to a sound's best moment among all its
+    segments, by identity; None where those of `starts` are all that is known.
     """
 
     sound_ids: np.ndarray
@@ -42,6 +43,7 @@ class SoundScores:
     starts: np.ndarray | None = None
     alike: Alike | None = None
     more: "Callable[[np.ndarray], SoundScores] | None" = None
+    moment: Callable[[bytes], float | None] | None = None
 
     def including(self, sound_ids: np.ndarray) -> "SoundScores":
         """With these sounds too; see `more`."""
@@ -159,6 +161,8 @@ def rank(
         if len(matches) >= k or not scored.more or wanted > _MOST_FOLDED:
             break
         wanted *= 4
+    if heard is not None and heard.scores.moment is not None:
+        matches = [_with_moment(match, heard.scores.moment) for match in matches]
     if not takes and alike is not None:
         passing = names.passing_sounds(query, allowed, exclusions=True)
         matches = _with_members(library, matches, alike, passing)
@@ -294,6 +298,11 @@ def _folded(library: Library, rows: list[_Scored], alike: Alike, k: int) -> list
 
     groups = fold(keys(), alike, k)
     return [matches[group[0]] for group in groups]
+
+
+def _with_moment(match: Match, moment: Callable[[bytes], float | None]) -> Match:
+    start = moment(match.identity) if match.sound is not None else None
+    return match if start is None else replace(match, start=start)
 
 
 def _with_members(

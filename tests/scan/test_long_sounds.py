@@ -64,6 +64,8 @@ def test_an_event_in_a_long_recording_has_a_row_of_its_own(place: Place, tmp_pat
     cosines = rows @ event
     assert starts[int(np.argmax(cosines))] == at
     assert cosines[:-1].max() > cosines[-1] + 0.05  # nearer than the whole
+    row = place.read(lambda library: library.file_at(os.fsencode(path)))
+    assert place.vectors().segments.best(row.identity, event) == at
     # The same rows as those of all its segments at once.
     mono = load_mono(os.fsencode(path), RATE)
     segments = [mono[i : i + RATE] for i in range(0, len(mono), RATE)]

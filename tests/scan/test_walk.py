@@ -1,13 +1,15 @@
 """What a scan finds, what it must read, and what it knows without reading."""
 
+import contextlib
 import hashlib
 import os
 import random
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -520,6 +522,62 @@ def test_files_in_a_cloud_are_listed_and_never_read(
         "cloud.wav": "ok",
         "late.wav": "ok",
     }
+
+
+class AsListed:
+    """A directory entry whose status the system reports with further fields."""
+
+    def __init__(self, entry: "os.DirEntry[bytes]", fields: dict[str, int]) -> None:
+        self._entry, self._fields = entry, fields
+        self.name = entry.name
+        self.is_dir, self.is_symlink = entry.is_dir, entry.is_symlink
+
+    def stat(self) -> SimpleNamespace:
+        status = self._entry.stat()
+        known = {n: getattr(status, n) for n in ("st_mode", "st_size", "st_mtime_ns")}
+        return SimpleNamespace(**known, **self._fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"st_file_attributes": 0x400000}, False),  # RECALL_ON_DATA_ACCESS: OneDrive
+        ({"st_file_attributes": 0x40000 | 0x20}, False),  # RECALL_ON_OPEN
+        ({"st_file_attributes": 0x1000}, False),  # OFFLINE: on tape
+        ({"st_flags": 0x40000000}, False),  # SF_DATALESS: iCloud
+        ({"st_file_attributes": 0x80000 | 0x20}, True),  # PINNED: always on this machine
+        ({"st_flags": 0x40}, True),  # UF_TRACKED
+    ],
+)
+def test_what_the_system_says_lies_in_a_cloud_is_never_opened(
+    scan: Scanner, sounds: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, int], read: bool
+) -> None:
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def listing(path: bytes) -> Iterator[list[AsListed]]:
+        with scandir(path) as entries:
+            yield [
+                AsListed(entry, fields if entry.name == b"kick.wav" else {}) for entry in entries
+            ]
+
+    monkeypatch.setattr(os, "scandir", listing)
+    opened: list[object] = []
+    monkeypatch.setattr(os, "open", _noting(opened, os.open))
+    scan.add(sounds)
+    scan()
+    assert scan.states()["kick.wav"] == ("ok" if read else "online")
+    names = {os.path.basename(os.fsdecode(path)) for path in opened}
+    assert ("kick.wav" in names) == read
+    assert "slow.MP3" in names
+
+
+def _noting(noted: list[object], call: Callable[..., int]) -> Callable[..., int]:
+    def noting(path: object, *rest: object, **named: object) -> int:
+        noted.append(path)
+        return call(path, *rest, **named)
+
+    return noting
 
 
 @pytest.mark.parametrize("size", [0, 1, END_BYTES, END_BYTES + 1, 2 * END_BYTES, 3 * END_BYTES])
