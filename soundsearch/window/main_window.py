@@ -279,6 +279,7 @@ class MainWindow(QWidget):
                 self.preferences.look_for_models()
             case messages.ModelState():
                 self.searching.model_ready = report.state == "ready"
+                self.searching.model_loading = report.state == "loading"
                 self.status.show_model(report)
                 self.preferences.show_model(report.coming or report.name or "")
                 if report.state == "ready":

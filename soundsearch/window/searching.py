@@ -51,6 +51,7 @@ class Searching(QObject):
     def __init__(self, reader: Reader, send: Send, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.model_ready = False
+        self.model_loading = False
         self._reader = reader
         self._send = send
         self._number = 0
@@ -142,6 +143,8 @@ class Searching(QObject):
             there = {key_of(match) for match in matches}
             matches += tuple(m for m in self._answered_by_sound if key_of(m) not in there)
         waiting = "Listening…" if self.model_ready else "No name has these words."
+        if self.model_loading:
+            waiting += " Sounds join when the model is loaded."
         headline = self._headline(len(answer.matches), "by name")
         if self.model_ready:
             headline = self._headline(len(matches), "listening…")

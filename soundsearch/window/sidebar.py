@@ -173,7 +173,8 @@ class Sidebar(QWidget):
         self.tree.arrow_clicked.connect(lambda item: item.setExpanded(not item.isExpanded()))
         self.tree.customContextMenuRequested.connect(self._menu)
         self.add = QToolButton()
-        self.add.setText("Add folder…")
+        self.add.setText(" Add folder…")  # a gap beside the icon
+        self.add.setAccessibleName("Add folder…")
         self.add.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.add.setObjectName("link")
         self.add.setToolTip("Add a folder of sounds; it can also be dropped on the window")

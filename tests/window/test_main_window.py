@@ -86,6 +86,15 @@ def test_the_selection_stays_with_its_sound(open_window, qtbot) -> None:
     assert len(one.player.played) == played  # and nothing plays by itself
 
 
+def test_while_the_model_loads_an_empty_list_says_so(open_window, qtbot) -> None:
+    one = open_window()
+    one.window.take_worker_report(messages.ModelState("starter", "loading"))
+    type_and_wait(one, qtbot, "dinosaur")
+    until(lambda: "the model is loaded" in one.window.view._empty_text)
+    one.window.take_worker_report(messages.ModelState("starter", "ready", "cpu"))
+    until(lambda: one.window.view._empty_text == "Listening…")
+
+
 def test_nothing_really_matches(open_window, qtbot) -> None:
     one = open_window()
     search = type_and_wait(one, qtbot, "dinosaur")
