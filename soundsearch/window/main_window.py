@@ -21,6 +21,7 @@ from soundsearch.window.bridge import OVERVIEW
 from soundsearch.window.drop_in import DropIn
 from soundsearch.window.filters import FiltersPopup
 from soundsearch.window.folders import Folders
+from soundsearch.window.keeping import Keeping
 from soundsearch.window.keys import Keys
 from soundsearch.window.layout import Layout
 from soundsearch.window.listing import Listing
@@ -90,6 +91,11 @@ class MainWindow(QWidget):
             *(parts.player, self.audition, self.panel),
             *(self.settings, parts.data / "exports", self),
         )
+        self.keeping = Keeping(
+            *(parts.reader, self.view, self.sidebar, self.notice),
+            *(self._query_text, lambda: self.theme, self),
+        )
+        self.rows.more.append(self.keeping.add_to_menu)
         self.keys = Keys(self.bar, self.listing, self.audition, self.region)
         self._remember_soon = _once(4000, self)  # a search is remembered when it stands a while
         self._remember_soon.timeout.connect(self._remember_search)
@@ -138,7 +144,7 @@ class MainWindow(QWidget):
         self.preferences.before_saving.connect(self._keep_geometry)
         self.sidebar.scope_changed.connect(lambda scope: self._ask_again())
         self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked(text)))
-        self.sidebar.forget_wanted.connect(self._forget_searches)
+        self.keeping.changed.connect(lambda: self._ask_again(fresh=False))
         self.sidebar.add_wanted.connect(self.folders.choose)
         self.sidebar.remove_wanted.connect(self.folders.remove)
         self.sidebar.locate_wanted.connect(self.folders.locate)
@@ -215,13 +221,14 @@ class MainWindow(QWidget):
         self.preferences.save_soon()
 
     def _remember_search(self) -> None:
-        text = self.bar.asked().text.strip()
-        if text:
-            self.parts.reader.ask(
-                "",
-                lambda desk: reading.remember_search(desk, text),
-                self.sidebar.set_searches,
-            )
+        if text := self.bar.asked().text.strip():
+            self.keeping.remember(text)
+
+    def _query_text(self) -> str:
+        """The words and filters of the query, as they can be saved."""
+        asked = self.bar.asked()
+        parts = (asked.text, asked.filters, self.sidebar.scope().filter)
+        return " ".join(part.strip() for part in parts if part.strip())
 
     def _ask_again(self, fresh: bool = True) -> None:
         """The same words, once more: the scope or the order changed, or (not fresh) the library."""
@@ -250,7 +257,7 @@ class MainWindow(QWidget):
         self.face.show_welcome(not self._has_folders)
         self.sidebar.set_folders(overview.places, overview.folders)
         self.rows.show_favourites(overview.favourites)
-        self.sidebar.set_searches(overview.searches)
+        self.keeping.show(overview.made)
         self.status.set_failures(overview.failed)
         if self.status.progress is None:
             self.status.show_text(f"{overview.files:,} sounds" if overview.files else "")
@@ -272,6 +279,7 @@ class MainWindow(QWidget):
     def take_worker_report(self, report: messages.Report) -> None:
         match report:
             case messages.Ready():
+                self.notice.hide()  # what it told while it could not open the library is over
                 self.parts.reader.library_changed()
                 self.refresh()
                 self._may_scan.start()
@@ -350,9 +358,6 @@ class MainWindow(QWidget):
         corner = QPoint(button.width() - menu.sizeHint().width(), button.height() + 4)
         menu.popup(button.mapToGlobal(corner))
 
-    def _forget_searches(self) -> None:
-        self.parts.reader.ask("", reading.forget_searches, self.sidebar.set_searches)
-
     def show_sheet(self) -> None:
         sheet = ShortcutSheet(self.theme, self)
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -418,6 +423,7 @@ class MainWindow(QWidget):
             self._closing = True
             self._refresh_soon.stop()
             self._remember_soon.stop()
+            self.keeping.end()
             self.preferences.save_now()
             self.closed.emit()
         super().closeEvent(event)

@@ -13,6 +13,7 @@ from soundsearch.search.filters import SHOWN_STATES
 from soundsearch.search.query import Query
 from soundsearch.search.ranking import Answer, Match, rank
 from soundsearch.window.bridge import Desk
+from soundsearch.window.made import Made, made
 from soundsearch.window.sidebar import Place
 from soundsearch.window.waveform import Envelope, read_envelope
 
@@ -33,12 +34,12 @@ class Overview:
     files: int = 0
     failed: int = 0
     favourites: frozenset[int] = frozenset()
-    searches: tuple[str, ...] = ()
+    made: Made = Made()
 
 
 def overview(desk: Desk) -> Overview:
     if desk.library is None:
-        return Overview(searches=recent_searches(desk))
+        return Overview(made=made(desk))
     db = desk.library.db
     files = dict(
         db.execute(
@@ -55,9 +56,7 @@ def overview(desk: Desk) -> Overview:
         )
     )
     (failed,) = db.execute("SELECT count(*) FROM files WHERE state = 'failed'").fetchone()
-    return Overview(
-        places, folders, sum(files.values()), failed, favourites(desk), recent_searches(desk)
-    )
+    return Overview(places, folders, sum(files.values()), failed, favourites(desk), made(desk))
 
 
 def envelopes(desk: Desk, sounds: Sequence[int]) -> dict[int, Envelope]:
@@ -144,23 +143,6 @@ def set_favourites(desk: Desk, matches: Sequence[Match], favourite: bool) -> fro
     for match in matches:
         desk.person.set_favourite(match.identity, match.path, favourite)
     return favourites(desk)
-
-
-def recent_searches(desk: Desk) -> tuple[str, ...]:
-    return tuple(s.text for s in desk.person.searches()) if desk.person is not None else ()
-
-
-def remember_search(desk: Desk, text: str) -> tuple[str, ...]:
-    """Puts a query among the recent ones, and returns them, newest first."""
-    if desk.person is not None:
-        desk.person.remember_search(text)
-    return recent_searches(desk)
-
-
-def forget_searches(desk: Desk) -> tuple[str, ...]:
-    if desk.person is not None:
-        desk.person.forget_recent_searches()
-    return recent_searches(desk)
 
 
 def takes(desk: Desk, match: Match) -> list[Match]:

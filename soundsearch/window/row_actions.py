@@ -37,6 +37,7 @@ class RowActions(QObject):
         self._reader = reader
         self._window = window
         self.favourites: set[int] = set()
+        self.more: list[Callable[[QMenu], None]] = []  # add their own to the menu
         self._favourite = self._action("Favourite", "Ctrl+D", self.toggle_favourite)
         play_again = self._action("Play", "Return", play)
         # Enter belongs to the list and the field; in the menu it is only shown.
@@ -68,6 +69,8 @@ class RowActions(QObject):
                 menu.addSeparator()
             else:
                 menu.addAction(action)
+        for add in self.more:
+            add(menu)
         if match is not None and match.takes and match.takes > 1:
             menu.addSeparator()
             row = self._view.currentIndex().row()

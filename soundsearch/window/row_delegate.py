@@ -107,6 +107,7 @@ class RowDelegate(QStyledItemDelegate):
         self.compact = False
         self.playing: int | None = None  # the key of the sound that plays
         self.favourites: set[int] = set()
+        self.ratings: dict[int, int] = {}
         self.open_groups: set[int] = set()
         self.troubles: dict[int, str] = {}  # why a sound couldn't be played
         self._envelopes = envelopes
@@ -208,6 +209,8 @@ class RowDelegate(QStyledItemDelegate):
     def _below_text(self, match: Match, room: float) -> str:
         """Folder and why; where both don't fit, the folder gets shorter in its middle."""
         folder, why = _folder(match), f"  ·  {match.why}" if match.why else ""
+        if rating := self.ratings.get(match.sound_id, 0):
+            why = f"  ·  {'★' * rating}{why}"
         metrics = QFontMetricsF(self._small_font)
         left = max(room * 0.4, room - metrics.horizontalAdvance(why) - 1)
         return metrics.elidedText(folder, Qt.TextElideMode.ElideMiddle, left) + why

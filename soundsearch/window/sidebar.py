@@ -3,30 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPalette
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QMenu,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QToolButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from soundsearch.window import palette
+from soundsearch.window.made import Made, filter_text
 from soundsearch.window.palette import Theme
+from soundsearch.window.sidebar_tree import (
+    DIM,
+    NOTE,
+    SCOPE,
+    SECTION,
+    SidebarDelegate,
+    SidebarTree,
+)
 
-_SCOPE = Qt.ItemDataRole.UserRole
-_NOTE = Qt.ItemDataRole.UserRole + 1
-_SECTION = Qt.ItemDataRole.UserRole + 2
-_DIM = Qt.ItemDataRole.UserRole + 3
 MOST_SEARCHES = 8
+MOST_TAGS = 40
 MOST_CHILDREN = 500
 
 
@@ -43,17 +45,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Scope:
-    """What the list is limited to. kind: all, folder, favourites or search; filter: as the query
-    language writes it; root: the path of the added folder, for a folder at the top."""
+    """What the list is limited to. kind: all, folder, favourites, rated, collection, tag, saved or
+    search; filter: as the query language writes it; root: the path of the added folder, for a
+    folder at the top; text: the query of a search; id: of a collection."""
 
     kind: str
     label: str
     filter: str = ""
     root: str = ""
+    text: str = ""
+    id: int = 0
 
 
 ALL = Scope("all", "All sounds")
 FAVOURITES = Scope("favourites", "Favourites", "is:fav")
+RATED = Scope("rated", "Rated", "rating:>0")
 
 
 def folder_scope(folder: str, root: str = "") -> Scope:
@@ -61,88 +67,12 @@ def folder_scope(folder: str, root: str = "") -> Scope:
     return Scope("folder", folder.rpartition("/")[2], f'folder:"{quoted}"', root)
 
 
-class SidebarDelegate(QStyledItemDelegate):
-    """A name at the left, a count or a state at the right."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.theme = theme
-
-    def sizeHint(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
-        return QSize(100, 36 if index.data(_SECTION) else 24)
-
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-    ) -> None:
-        theme = self.theme
-        rect = QRectF(option.rect)
-        state: QStyle.StateFlag = option.state
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        text = str(index.data() or "")
-        if index.data(_SECTION):
-            font = palette.font(11, QFont.Weight.DemiBold)
-            font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.8)
-            painter.setFont(font)
-            painter.setPen(QColor(theme.quiet))
-            place = rect.adjusted(14, 10, 0, 0)
-            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, text.upper())
-            painter.restore()
-            return
-        selected = bool(state & QStyle.StateFlag.State_Selected)
-        whole = QRectF(8, rect.top(), rect.right() - 16, rect.height())
-        if selected or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.selected if selected else theme.hover))
-            painter.drawRoundedRect(whole, 4, 4)
-        ratio = painter.device().devicePixelRatioF()
-        if not index.parent().isValid() or index.model().hasChildren(index):
-            self._arrow(painter, rect, index, bool(state & QStyle.StateFlag.State_Open), ratio)
-        note = str(index.data(_NOTE) or "")
-        small = palette.font(palette.SMALL)
-        room = QFontMetricsF(small).horizontalAdvance(note) if note else 0.0
-        painter.setFont(small)
-        painter.setPen(QColor(theme.quiet))
-        inner = rect.adjusted(0, 0, -16, 0)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(inner, right, note)
-        chosen = palette.font(palette.TEXT)
-        painter.setFont(chosen)
-        painter.setPen(QColor(theme.quiet if index.data(_DIM) else theme.text))
-        width = max(0.0, inner.width() - room - 8)
-        shown = QFontMetricsF(chosen).elidedText(text, Qt.TextElideMode.ElideMiddle, width)
-        painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, shown)
-        painter.restore()
-
-    def _arrow(
-        self,
-        painter: QPainter,
-        rect: QRectF,
-        index: QModelIndex | QPersistentModelIndex,
-        opened: bool,
-        ratio: float,
-    ) -> None:
-        if not index.model().hasChildren(index):
-            return
-        pixmap = palette.icon_pixmap("chevron-right", self.theme.quiet, 12, ratio)
-        painter.save()
-        painter.translate(rect.left() - 9, rect.center().y())
-        painter.rotate(90 if opened else 0)
-        painter.drawPixmap(-6, -6, pixmap)
-        painter.restore()
-
-
 class Sidebar(QWidget):
     """Which part of the library is searched, and what can be done with a folder."""
 
     scope_changed = Signal(object)
     search_chosen = Signal(str)
-    forget_wanted = Signal()
+    wanted = Signal(str, object)  # what to do with a Scope (or None): see `menu_for`
     add_wanted = Signal()
     remove_wanted = Signal(str)
     locate_wanted = Signal(str)
@@ -155,7 +85,7 @@ class Sidebar(QWidget):
         self._children: dict[str, list[str]] = {}
         self._counts: Mapping[str, int] = {}
         self._showing = False
-        self.tree = _Tree()
+        self.tree = SidebarTree()
         self.tree.setObjectName("sidebar")
         self.tree.setHeaderHidden(True)
         self.tree.setRootIsDecorated(False)
@@ -190,8 +120,10 @@ class Sidebar(QWidget):
         whole.addLayout(below)
         self._places = self._section("Folders")
         self._collections = self._section("Collections")
+        self._tags = self._section("Tags")
         self._searches = self._section("Searches")
-        self._searches.setHidden(True)
+        for section in (self._tags, self._searches):
+            section.setHidden(True)
         self._show_collections(0)
         self.set_theme(theme)
 
@@ -207,8 +139,9 @@ class Sidebar(QWidget):
 
     def scope(self) -> Scope:
         item = self.tree.currentItem()
-        found = item.data(0, _SCOPE) if item is not None else None
-        return found if isinstance(found, Scope) and found.kind != "search" else ALL
+        found = item.data(0, SCOPE) if item is not None else None
+        narrows = isinstance(found, Scope) and found.kind not in ("search", "saved")
+        return found if narrows else ALL
 
     @property
     def has_folders(self) -> bool:
@@ -241,18 +174,19 @@ class Sidebar(QWidget):
         self._places.takeChildren()
         whole = _item(self._places, ALL)
         files = sum(place.files for place in places)
-        whole.setData(0, _NOTE, f"{files:,}" if files else "")
+        whole.setData(0, NOTE, f"{files:,}" if files else "")
         for place in sorted(places, key=lambda place: place.name.lower()):
             item = _item(self._places, folder_scope(place.name, place.path))
             away = place.state not in ("ok", "online")
-            item.setData(0, _NOTE, place.state if away else f"{place.files:,}")
-            item.setData(0, _DIM, away)
+            item.setData(0, NOTE, place.state if away else f"{place.files:,}")
+            item.setData(0, DIM, away)
             item.setToolTip(0, place.path)
             item.setData(0, Qt.ItemDataRole.AccessibleTextRole, _spoken(place))
             self._promise(item, place.name)
         self._places.setExpanded(True)
         self._reopen(self._places, opened)
-        self.tree.setCurrentItem(self._find(self._places, before) or self._current(before))
+        if before.kind in ("all", "folder", "favourites"):
+            self.tree.setCurrentItem(self._find(self._places, before) or self._current(before))
         self._showing = False
         if self.scope() != before:
             self.scope_changed.emit(self.scope())
@@ -260,15 +194,43 @@ class Sidebar(QWidget):
     def set_favourites(self, count: int) -> None:
         self._show_collections(count)
 
-    def set_searches(self, searches: Sequence[str]) -> None:
+    def set_made(self, made: Made) -> None:
+        """Collections, tags and searches; what is chosen stays chosen while it is there."""
+        before = self.scope()
         self._showing = True
+        while self._collections.childCount() > 1:
+            self._collections.takeChild(1)
+        if made.ratings:
+            item = _item(self._collections, RATED)
+            item.setData(0, NOTE, f"{len(made.ratings):,}")
+        for one in made.collections:
+            scope = Scope("collection", one.name, filter_text("collection", one.name), id=one.id)
+            item = _item(self._collections, scope)
+            item.setData(0, NOTE, f"{one.sounds:,}" if one.sounds else "")
+        self._tags.takeChildren()
+        often = sorted(made.tags.items(), key=lambda item: -item[1])[:MOST_TAGS]
+        for tag, count in sorted(often, key=lambda item: item[0].casefold()):
+            item = _item(self._tags, Scope("tag", tag, filter_text("tag", tag)))
+            item.setData(0, NOTE, f"{count:,}")
         self._searches.takeChildren()
-        for text in searches[:MOST_SEARCHES]:
-            item = _item(self._searches, Scope("search", text))
-            item.setToolTip(0, text)
-        self._searches.setHidden(not searches)
-        self._searches.setExpanded(True)
+        saved = [search for search in made.searches if search.name]
+        recent = [search for search in made.searches if not search.name][:MOST_SEARCHES]
+        for search in sorted(saved, key=lambda search: search.name.casefold()):
+            item = _item(self._searches, Scope("saved", search.name, text=search.text))
+            item.setData(0, NOTE, "saved")
+            item.setToolTip(0, search.text)
+        for search in recent:
+            item = _item(self._searches, Scope("search", search.text, text=search.text))
+            item.setToolTip(0, search.text)
+        for section in (self._tags, self._searches):
+            section.setHidden(not section.childCount())
+            section.setExpanded(True)
+        if before.kind in ("collection", "tag", "rated"):
+            section = self._tags if before.kind == "tag" else self._collections
+            self.tree.setCurrentItem(self._find(section, before) or self._places.child(0))
         self._showing = False
+        if self.scope() != before:
+            self.scope_changed.emit(self.scope())
 
     # Folders below folders are made when their parent is opened.
 
@@ -277,14 +239,14 @@ class Sidebar(QWidget):
             QTreeWidgetItem(item)  # a stand-in, so that the arrow shows
 
     def _grow(self, item: QTreeWidgetItem) -> None:
-        scope = item.data(0, _SCOPE)
+        scope = item.data(0, SCOPE)
         first = item.child(0)
-        if not isinstance(scope, Scope) or first is None or first.data(0, _SCOPE) is not None:
+        if not isinstance(scope, Scope) or first is None or first.data(0, SCOPE) is not None:
             return
         item.takeChildren()
         for folder in self._children.get(_folder_of(scope), []):
             child = _item(item, folder_scope(folder))
-            child.setData(0, _NOTE, f"{self._counts.get(folder, 0):,}")
+            child.setData(0, NOTE, f"{self._counts.get(folder, 0):,}")
             self._promise(child, folder)
 
     def _opened(self) -> set[str]:
@@ -292,7 +254,7 @@ class Sidebar(QWidget):
         waiting = [self._places]
         while waiting:
             item = waiting.pop()
-            scope = item.data(0, _SCOPE)
+            scope = item.data(0, SCOPE)
             if item.isExpanded() and isinstance(scope, Scope):
                 found.add(scope.filter)
             waiting += [item.child(place) for place in range(item.childCount())]
@@ -301,7 +263,7 @@ class Sidebar(QWidget):
     def _reopen(self, item: QTreeWidgetItem, opened: set[str]) -> None:
         for place in range(item.childCount()):
             child = item.child(place)
-            scope = child.data(0, _SCOPE)
+            scope = child.data(0, SCOPE)
             if isinstance(scope, Scope) and scope.filter and scope.filter in opened:
                 child.setExpanded(True)
                 self._reopen(child, opened)
@@ -309,9 +271,9 @@ class Sidebar(QWidget):
     def _find(self, item: QTreeWidgetItem, scope: Scope) -> QTreeWidgetItem | None:
         for place in range(item.childCount()):
             child = item.child(place)
-            found = child.data(0, _SCOPE)
+            found = child.data(0, SCOPE)
             if isinstance(found, Scope) and found.kind == scope.kind:
-                if found.filter == scope.filter:
+                if (found.filter, found.id) == (scope.filter, scope.id):
                     return child
                 inside = self._find(child, scope)
                 if inside is not None:
@@ -325,7 +287,7 @@ class Sidebar(QWidget):
 
     def _section(self, name: str) -> QTreeWidgetItem:
         item = QTreeWidgetItem(self.tree, [name])
-        item.setData(0, _SECTION, True)
+        item.setData(0, SECTION, True)
         item.setFlags(Qt.ItemFlag.ItemIsEnabled)
         item.setExpanded(True)
         return item
@@ -333,23 +295,23 @@ class Sidebar(QWidget):
     def _show_collections(self, favourites: int) -> None:
         if not self._collections.childCount():
             _item(self._collections, FAVOURITES)
-        self._collections.child(0).setData(0, _NOTE, f"{favourites:,}" if favourites else "")
+        self._collections.child(0).setData(0, NOTE, f"{favourites:,}" if favourites else "")
         self._collections.setExpanded(True)
 
     def _chosen(self, item: QTreeWidgetItem | None, before: object) -> None:
         if self._showing or item is None:
             return
-        scope = item.data(0, _SCOPE)
+        scope = item.data(0, SCOPE)
         if not isinstance(scope, Scope):
             return
-        if scope.kind == "search":
-            self.search_chosen.emit(scope.label)
+        if scope.kind in ("search", "saved"):
+            self.search_chosen.emit(scope.text)
         else:
             self.scope_changed.emit(scope)
 
     def _menu(self, point: QPoint) -> None:
         item = self.tree.itemAt(point)
-        scope = item.data(0, _SCOPE) if item is not None else None
+        scope = item.data(0, SCOPE) if item is not None else None
         menu = self.menu_for(scope if isinstance(scope, Scope) else None)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self.tree.viewport().mapToGlobal(point))
@@ -363,43 +325,33 @@ class Sidebar(QWidget):
             menu.addAction("Look for changes", lambda: self.rescan_wanted.emit(root))
             menu.addSeparator()
             menu.addAction("Remove from SoundSearch", lambda: self.remove_wanted.emit(root))
-        elif scope is not None and scope.kind == "search":
-            menu.addAction("Forget recent searches", self.forget_wanted.emit)
+        elif scope is not None and scope.kind in _ACTIONS:
+            for name, what in _ACTIONS[scope.kind]:
+                menu.addAction(name, lambda what=what: self.wanted.emit(what, scope))
         else:
             menu.addAction("Add folder…", self.add_wanted.emit)
+            menu.addAction("New collection…", lambda: self.wanted.emit("new", None))
             menu.addAction("Look for changes", lambda: self.rescan_wanted.emit(""))
         return menu
 
 
-class _Tree(QTreeWidget):
-    """Keeps the current row visible to screen readers and opens folders by their arrow."""
-
-    arrow_clicked = Signal(object)
-
-    def drawBranches(self, *_: object) -> None:
-        """The delegate draws the arrow."""
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        item = self.itemAt(event.position().toPoint())
-        if item is not None and item.childCount():
-            left = self.visualItemRect(item).left()
-            if left - 18 <= event.position().x() < left and not item.data(0, _SECTION):
-                self.arrow_clicked.emit(item)
-                return
-        super().mousePressEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Menu:
-            item = self.currentItem()
-            if item is not None:
-                self.customContextMenuRequested.emit(self.visualItemRect(item).center())
-            return
-        super().keyPressEvent(event)
+# Kind of scope → what its menu offers, and what `wanted` says then.
+_ACTIONS = {
+    "collection": (
+        ("Rename…", "rename"),
+        ("Copy the sounds to a folder…", "copy"),
+        ("Export the list as CSV…", "list"),
+        ("Remove the collection", "remove"),
+    ),
+    "tag": (("Remove the tag from all sounds", "untag"),),
+    "saved": (("Rename…", "save"), ("Remove", "let go")),
+    "search": (("Save…", "save"), ("Forget recent searches", "forget")),
+}
 
 
 def _item(above: QTreeWidgetItem, scope: Scope) -> QTreeWidgetItem:
     item = QTreeWidgetItem(above, [scope.label])
-    item.setData(0, _SCOPE, scope)
+    item.setData(0, SCOPE, scope)
     return item
 
 

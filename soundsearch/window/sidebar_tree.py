@@ -1,0 +1,121 @@
+"""The rows of the panel at the left: how they look, and how folders open in it."""
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtWidgets import (
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeWidget,
+    QWidget,
+)
+
+from soundsearch.window import palette
+from soundsearch.window.palette import Theme
+
+SCOPE = Qt.ItemDataRole.UserRole
+NOTE = Qt.ItemDataRole.UserRole + 1
+SECTION = Qt.ItemDataRole.UserRole + 2
+DIM = Qt.ItemDataRole.UserRole + 3
+
+
+class SidebarDelegate(QStyledItemDelegate):
+    """A name at the left, a count or a state at the right."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.theme = theme
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        return QSize(100, 36 if index.data(SECTION) else 24)
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        theme = self.theme
+        rect = QRectF(option.rect)
+        state: QStyle.StateFlag = option.state
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        text = str(index.data() or "")
+        if index.data(SECTION):
+            font = palette.font(11, QFont.Weight.DemiBold)
+            font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.8)
+            painter.setFont(font)
+            painter.setPen(QColor(theme.quiet))
+            place = rect.adjusted(14, 10, 0, 0)
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, text.upper())
+            painter.restore()
+            return
+        selected = bool(state & QStyle.StateFlag.State_Selected)
+        whole = QRectF(8, rect.top(), rect.right() - 16, rect.height())
+        if selected or state & QStyle.StateFlag.State_MouseOver:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.selected if selected else theme.hover))
+            painter.drawRoundedRect(whole, 4, 4)
+        ratio = painter.device().devicePixelRatioF()
+        if not index.parent().isValid() or index.model().hasChildren(index):
+            self._arrow(painter, rect, index, bool(state & QStyle.StateFlag.State_Open), ratio)
+        note = str(index.data(NOTE) or "")
+        small = palette.font(palette.SMALL)
+        room = QFontMetricsF(small).horizontalAdvance(note) if note else 0.0
+        painter.setFont(small)
+        painter.setPen(QColor(theme.quiet))
+        inner = rect.adjusted(0, 0, -16, 0)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(inner, right, note)
+        chosen = palette.font(palette.TEXT)
+        painter.setFont(chosen)
+        painter.setPen(QColor(theme.quiet if index.data(DIM) else theme.text))
+        width = max(0.0, inner.width() - room - 8)
+        shown = QFontMetricsF(chosen).elidedText(text, Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.restore()
+
+    def _arrow(
+        self,
+        painter: QPainter,
+        rect: QRectF,
+        index: QModelIndex | QPersistentModelIndex,
+        opened: bool,
+        ratio: float,
+    ) -> None:
+        if not index.model().hasChildren(index):
+            return
+        pixmap = palette.icon_pixmap("chevron-right", self.theme.quiet, 12, ratio)
+        painter.save()
+        painter.translate(rect.left() - 9, rect.center().y())
+        painter.rotate(90 if opened else 0)
+        painter.drawPixmap(-6, -6, pixmap)
+        painter.restore()
+
+
+class SidebarTree(QTreeWidget):
+    """Keeps the current row visible to screen readers and opens folders by their arrow."""
+
+    arrow_clicked = Signal(object)
+
+    def drawBranches(self, *_: object) -> None:
+        """The delegate draws the arrow."""
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        item = self.itemAt(event.position().toPoint())
+        if item is not None and item.childCount():
+            left = self.visualItemRect(item).left()
+            if left - 18 <= event.position().x() < left and not item.data(0, SECTION):
+                self.arrow_clicked.emit(item)
+                return
+        super().mousePressEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Menu:
+            item = self.currentItem()
+            if item is not None:
+                self.customContextMenuRequested.emit(self.visualItemRect(item).center())
+            return
+        super().keyPressEvent(event)
