@@ -562,6 +562,8 @@ def test_a_worker_that_stopped_is_told(open_window) -> None:
     one = open_window()
     one.window.take_worker_report(messages.Failed("Another SoundSearch scans", "Close it"))
     assert one.window.notice.text.text() == "Another SoundSearch scans. Close it"
+    one.window.take_worker_report(messages.Ready())
+    assert not one.window.notice.isVisible()
     one.window.take_worker_report(messages.Stopped())
     assert one.window.status.model.text() == "search process stopped"
 
