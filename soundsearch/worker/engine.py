@@ -177,9 +177,9 @@ class Engine:
 
         Raises UserError for an example that can't be used.
         """
-        encoder = self.encoder
-        for example in query.examples if encoder is not None else ():
-            self._example_vector(example, encoder)
+        if (encoder := self.encoder) is not None:
+            for example in query.examples:
+                self._example_vector(example, encoder)
 
     def search(
         self,

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from soundsearch.errors import UserError
 from soundsearch.library.userdata import UserData
 from soundsearch.search.calibration import SEGMENT_MARGIN
 from soundsearch.search.query import Example, Query, parse
+from soundsearch.worker import engine as engine_module
 from soundsearch.worker.engine import Engine
 from tests.models.small import small_model
 
@@ -168,3 +170,28 @@ def test_a_second_thread_reads_what_the_first_scans(place: tuple[Path, Path]) ->
         assert found[0].sound is not None
         assert len(reader.search(parse("copy of"), 50, by="sound").matches) == before + 1
         reader.library.close()
+
+
+def test_an_example_is_heard_once(
+    place: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while words are typed beside it; a file that changed is heard again."""
+    file = tmp_path / "elsewhere.wav"
+    shutil.copy(place[1] / "noise 3.wav", file)
+    started: list[int] = []
+    decoders = engine_module.Decoders
+
+    def counted(*arguments: Any) -> Any:
+        started.append(1)
+        return decoders(*arguments)
+
+    monkeypatch.setattr(engine_module, "Decoders", counted)
+    region = Example(path=os.fsencode(file), start=0.1, end=0.9)
+    with Engine(place[0], model="small") as engine:
+        engine.prepare(Query(examples=(region,)))
+        first = engine.search(Query(examples=(region,)), 20)
+        engine.search(Query(words=("hiss",), examples=(region,)), 20)
+        assert len(started) == 1
+        shutil.copy(place[1] / "noise 0.wav", file)
+        assert engine.search(Query(examples=(region,)), 20) != first
+        assert len(started) == 2
