@@ -140,12 +140,9 @@ def _connect(file: Path, write: bool) -> sqlite3.Connection:
     last: Exception | None = None
     # A reader of a WAL database writes its shared memory; on a read-only disk that can't be.
     for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
-        db = _connection(f"{file.absolute().as_uri()}?{mode}")
         try:
-            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-            return db
+            return _connection(f"{file.absolute().as_uri()}?{mode}")
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            db.close()
             if is_damage(error):
                 raise
             last = error
@@ -155,8 +152,13 @@ def _connect(file: Path, write: bool) -> sqlite3.Connection:
 
 def _connection(uri: str) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, timeout=10.0, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA cache_size = -32000")
-    db.execute("PRAGMA foreign_keys = 0")
+    try:
+        db.execute("PRAGMA cache_size = -32000")
+        db.execute("PRAGMA foreign_keys = 0")
+        db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opening alone reads nothing
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

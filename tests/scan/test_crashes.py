@@ -102,7 +102,7 @@ def test_decoders(tmp_path: Path, whole: Undisturbed, monkeypatch: pytest.Monkey
     while thread.is_alive() and killed < whole.moments:
         # Between two deaths the file that was read again gets its chance.
         decoders = multiprocessing.active_children()
-        if done[-1] < before + 2 * len(decoders) + 2:
+        if not decoders or done[-1] < before + 2 * len(decoders) + 2:
             time.sleep(0.01)
             continue
         time.sleep(chance.uniform(0, 0.1))
