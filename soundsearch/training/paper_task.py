@@ -24,10 +24,10 @@ from soundsearch.models.encoder import Front as EncoderFront
 from soundsearch.models.mel import mel_matrix
 from soundsearch.models.text import CaptionTokenizer
 from soundsearch.training.datasets import Item
-from soundsearch.training.gather import gather, largest
 from soundsearch.training.loop import Place, Report, Schedule
 from soundsearch.training.losses import nt_xent_pairs
 from soundsearch.training.metrics import query_metrics
+from soundsearch.training.processes import gather, largest
 from soundsearch.training.sampling import Batch, Sampler, batches, read_crop
 
 Front = Callable[[torch.Tensor], torch.Tensor]  # samples (B, n) → what the network takes

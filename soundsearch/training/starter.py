@@ -32,7 +32,7 @@ from soundsearch.training.distil import (
 )
 from soundsearch.training.evaluate import file_names
 from soundsearch.training.finish import Measuring, finish
-from soundsearch.training.loop import Report, Run
+from soundsearch.training.loop import Report, Run, Watch
 from soundsearch.training.pack import Pack, Packing, join, pack, read_pack
 from soundsearch.training.sentences import sentence_vectors
 from soundsearch.training.starter_task import Corpus, Learner, Settings, StarterTask, retrieval
@@ -40,6 +40,7 @@ from soundsearch.training.synthetic import write_clips
 from soundsearch.training.tune import Texts, Tuning, text_weights, tune_text
 
 _CAPTIONS = 4  # of each clip
+_STEPS_TOLD = 5  # between two that children tell
 FIRST_SEED = 101  # of the synthesised sounds
 
 
@@ -96,7 +97,7 @@ WEAKNESSES = (
 PATHS = ("work", "out", "clips", "texts", "teacher", "wordnet", "queries")
 
 
-def train_starter(recipe: Recipe, report: Report) -> Path:
+def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, step: None) -> Path:
     """All stages; the folder of the model."""
     everything = read_clips(recipe.clips)
     clips = training_clips(everything)
@@ -110,8 +111,8 @@ def train_starter(recipe: Recipe, report: Report) -> Path:
     pack(made, Packing(recipe.work / "made", recipe.teacher, **recipe.packing))
     tokenizer, student = learn_texts(recipe, texts, report)
     if recipe.processes > 1:
-        torch.multiprocessing.spawn(_learn_together, (recipe,), recipe.processes)
-    run = learn_audio(recipe, report)
+        _spawn(recipe, report, watch)
+    run = learn_audio(recipe, report, watch)
     rows = _rows_of([*clips, *made], [*learn, *made])
     best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
     run.task.learner.load_state_dict(best["learner"])
@@ -128,7 +129,9 @@ def train_starter(recipe: Recipe, report: Report) -> Path:
     return recipe.out
 
 
-def learn_audio(recipe: Recipe, report: Report) -> Run[StarterTask]:
+def learn_audio(
+    recipe: Recipe, report: Report, watch: Watch = lambda done, step: None
+) -> Run[StarterTask]:
     """The audio side, over what is packed by now; goes on where it was stopped."""
     clips = training_clips(read_clips(recipe.clips))
     learn, held = hold_out(clips)
@@ -144,18 +147,43 @@ def learn_audio(recipe: Recipe, report: Report) -> Run[StarterTask]:
     held_captions = texts.vectors[texts.captions[_rows_of(clips, held)]]
     run = Run(recipe.work / "run", recipe.train, StarterTask(recipe.train, learnt))
     packed = read_pack(recipe.work / "held")
-    run.train(_validation(run.task.learner, packed, held_captions, held), report)
+    run.train(_validation(run.task.learner, packed, held_captions, held), report, watch)
     return run
 
 
-def _learn_together(rank: int, recipe: Recipe) -> None:
+def _spawn(recipe: Recipe, report: Report, watch: Watch) -> None:
+    """The audio side in processes of its own; what the first one tells is passed on."""
+    told: Any = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    children: Any = torch.multiprocessing.spawn(
+        _learn_together, (recipe, told), recipe.processes, join=False
+    )
+    while not children.join(timeout=0.5) or not told.empty():
+        while not told.empty():
+            news = told.get()
+            if isinstance(news, str):
+                report(news)
+            else:
+                watch(*news)
+
+
+def _learn_together(rank: int, recipe: Recipe, told: Any) -> None:
     torch.set_num_threads(1)
     meeting = (recipe.work / f"meeting-{os.getppid()}").absolute()
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{meeting}", rank=rank, world_size=recipe.processes
     )
     with open(recipe.work / "audio.log", "a", encoding="utf-8") as lines:
-        learn_audio(recipe, lambda line: print(line, file=lines, flush=True))
+
+        def report(line: str) -> None:
+            print(line, file=lines, flush=True)
+            if rank == 0:
+                told.put(line)
+
+        def watch(done: float, step: int) -> None:
+            if rank == 0 and step % _STEPS_TOLD == 0:
+                told.put((done, step))
+
+        learn_audio(recipe, report, watch)
     torch.distributed.destroy_process_group()
 
 

@@ -1,9 +1,31 @@
-"""Features of all processes, with gradients that reach each of them."""
+"""Several processes that train one model, as torchrun starts them, and what they share."""
 
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import distributed
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[int]:
+    """Meets the other processes that torchrun started, if it did; gives this one's rank."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield 0
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "nccl"
+    # The first process validates while the others wait.
+    distributed.init_process_group(backend, timeout=timedelta(hours=2))
+    try:
+        yield distributed.get_rank()
+    finally:
+        distributed.destroy_process_group()
 
 
 class _Gather(torch.autograd.Function):
