@@ -64,21 +64,23 @@ def serve(pipe: Connection, data: Path, model: str | None, device: str) -> None:
     sys.stdout = sys.stderr  # model libraries print
     early: list[Request] = []
     told = ""
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            try:
-                server = _Server(pipe, data, model, device)
-                break
-            except UserError as error:  # such as a scan of the command line that has the library
-                if str(error) != told:
-                    told = str(error)
-                    pipe.send(Failed(error.message, error.fix))
+    while True:
+        try:
+            server = _Server(pipe, data, model, device)
+            break
+        except UserError as error:  # such as a scan of the command line that has the library
+            problem = error
+        try:
+            if str(problem) != told:
+                told = str(problem)
+                pipe.send(Failed(problem.message, problem.fix))
             if pipe.poll(OPEN_AGAIN):
                 early.append(pipe.recv())
-                if isinstance(early[-1], Shutdown):
-                    pipe.send(Stopped())
-                    return
-        server.run(early)
+        except (EOFError, OSError):
+            return
+        if early and isinstance(early[-1], Shutdown):
+            return
+    server.run(early)
 
 
 class _Server:
