@@ -62,7 +62,7 @@ class Recipe:
     processes: int = 1  # that train the audio side together, a thread each
     packing: dict[str, Any] = field(default_factory=dict)
     text: Distillation = Distillation()
-    train: Settings = Settings()
+    train: tuple[Settings, ...] = (Settings(),)  # stages: each starts from the best before it
     tune: Tuning = Tuning()
 
 
@@ -70,15 +70,16 @@ def read_recipe(file: Path) -> Recipe:
     """Raises UserError when the file can't be read or holds something unknown."""
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8"))
-        train = given.pop("train", {})
-        if "widths" in train:
-            train["widths"] = tuple(train["widths"])
+        stages = given.pop("train", [{}])
+        for stage in stages:
+            if "widths" in stage:
+                stage["widths"] = tuple(stage["widths"])
         paths: dict[str, Any] = {name: Path(given.pop(name)) for name in PATHS}
         return Recipe(
             **paths,
             packing=given.pop("pack", {}),
             text=Distillation(**given.pop("text", {})),
-            train=Settings(**train),
+            train=tuple(Settings(**stage) for stage in stages),
             tune=Tuning(**given.pop("tune", {})),
             **given,
         )
@@ -114,11 +115,13 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
         _spawn(recipe, report, watch)
     run = learn_audio(recipe, report, watch)
     rows = _rows_of([*clips, *made], [*learn, *made])
-    best = torch.load(recipe.work / "run" / "best.pt", map_location="cpu")
+    best = torch.load(run.folder / "best.pt", map_location="cpu")
     run.task.learner.load_state_dict(best["learner"])
+    validate = _validation(run.task.learner, recipe, texts, clips, held)
+    report(f"the tagger's half weighs {balance(run.task.learner, validate)}")
     model, config = assemble(recipe, run.task.learner, student, tokenizer)
     captions_of = texts.captions[rows]
-    softness, learnt = recipe.train.softness, run.task
+    softness, learnt = recipe.train[-1].softness, run.task
     tune_text(
         model, learnt.learner, learnt.corpus, texts, captions_of, tokenizer, softness, recipe.tune,
         report,
@@ -144,10 +147,14 @@ def learn_audio(
         texts.vectors[texts.classes],
     )
     report(f"{len(learnt.pack)} versions of {len(np.unique(learnt.pack.clip))} clips")
-    held_captions = texts.vectors[texts.captions[_rows_of(clips, held)]]
-    run = Run(recipe.work / "run", recipe.train, StarterTask(recipe.train, learnt))
-    packed = read_pack(recipe.work / "held")
-    run.train(_validation(run.task.learner, packed, held_captions, held), report, watch)
+    before: Path | None = None
+    for number, settings in enumerate(recipe.train, 1):
+        task = StarterTask(settings, learnt)
+        if before:
+            task.learner.load_state_dict(torch.load(before, map_location="cpu")["learner"])
+        run = Run(recipe.work / f"run-{number}", settings, task)
+        run.train(_validation(task.learner, recipe, texts, clips, held), report, watch)
+        before = run.folder / "best.pt"
     return run
 
 
@@ -201,18 +208,36 @@ def read_packs(work: Path, learn: int, made: int) -> Pack:
     return join([*packs, read_pack(work / "made")], [learn, made]) if made else packs[0]
 
 
+def balance(learner: Learner, validate: Callable[[], float]) -> float:
+    """Makes the tagger's half of sounds weigh as much as serves held-out clips best; the factor."""
+    learner.eval()
+    projection, half = learner.audio_projection, slice(learner.label_dim, None)
+    weight, bias = projection.weight.detach()[half].clone(), projection.bias.detach()[half].clone()
+    found: dict[float, float] = {}
+
+    def weigh(factor: float) -> None:
+        with torch.no_grad():
+            projection.weight[half], projection.bias[half] = weight * factor, bias * factor
+
+    for factor in (1.0, 1.5, 2.0, 3.0, 4.0, 6.0):
+        weigh(factor)
+        found[factor] = validate()
+    best = max(found, key=lambda factor: found[factor])
+    weigh(best)
+    return best
+
+
 def _record(recipe: Recipe, run: Run[StarterTask], best: dict[str, Any]) -> dict[str, object]:
     return {
-        "audio": f"{recipe.train.network}, {run.step} steps of {recipe.processes} x "
-        f"{recipe.train.batch} versions in {run.seconds / 60:.0f} minutes",
+        "last stage": f"{run.step} steps of {recipe.processes} x {recipe.train[-1].batch} "
+        f"versions in {run.seconds / 60:.0f} minutes",
         "validation (mAP@10, sources held out)": f"{best['best']:.3f} at step {best['step']}",
         "packed versions": f"{len(run.task.corpus.pack)} (crop, speed, room, second sound, "
         "low-pass, noise, gain), each judged by the tagger as it is",
         "text": f"{recipe.text}, then {recipe.tune}",
-        "settings": f"{recipe.train}",
+        **{f"stage {n}": f"{settings}" for n, settings in enumerate(recipe.train, 1)},
         "teachers": "an AudioSet tagger (EfficientAT mn04_as) and a sentence encoder "
         "(all-MiniLM-L6-v2); nothing of them is inside",
-        "not done": "a small PaSST was not trained for comparison; one seed only",
     }
 
 
@@ -237,10 +262,12 @@ def _rows_of(clips: list[Clip], some: list[Clip]) -> np.ndarray:
 
 
 def _validation(
-    learner: Learner, held: Pack, held_captions: np.ndarray, clips: list[Clip]
+    learner: Learner, recipe: Recipe, texts: Texts, clips: list[Clip], held: list[Clip]
 ) -> Callable[[], float]:
-    labels = [clip.label for clip in clips]
-    return lambda: retrieval(learner, held, held_captions, labels)
+    packed = read_pack(recipe.work / "held")
+    captions_of = texts.vectors[texts.captions[_rows_of(clips, held)]]
+    labels = [clip.label for clip in held]
+    return lambda: retrieval(learner, packed, captions_of, labels)
 
 
 def prepare_texts(recipe: Recipe, clips: list[Clip], report: Report) -> Texts:
@@ -307,16 +334,16 @@ def assemble(
     text = text_config(recipe.text, len(vocabulary_words(tokenizer)))
     audio = (
         StarterPasstConfig()
-        if recipe.train.network == "passt"
-        else StarterCnnConfig(recipe.train.widths)
+        if recipe.train[-1].network == "passt"
+        else StarterCnnConfig(recipe.train[-1].widths)
     )
     config: dict[str, Any] = {
         "name": recipe.name,
-        "kind": recipe.train.network,
+        "kind": recipe.train[-1].network,
         "dim": learner.dim,
         "rate": 32_000,
         "segment_seconds": 10.0,
-        "padding": "none",  # the network pads to its own steps
+        "padding": "bucket",
         "audio": {"network": "starter", **asdict(audio)},
         "text": {
             "architecture": text.architecture,

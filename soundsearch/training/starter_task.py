@@ -27,7 +27,8 @@ _HEARD = -6.0  # dB: a second sound at least so loud belongs into the caption
 @dataclass(frozen=True)
 class Settings(Schedule):
     """How the starter learns. batch: of each process; network: "cnn" (of `widths`) or "passt";
-    softness: see `label_positives`."""
+    softness: see `label_positives`; label_weight: of both contrastive terms; dropout: of features
+    before these, since labels are fewer than what the tagger says."""
 
     network: str = "cnn"
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -37,6 +38,8 @@ class Settings(Schedule):
     tag_weight: float = 0.3
     feature_weight: float = 2.0
     known_weight: float = 1.0
+    label_weight: float = 1.0
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,17 @@ class StarterTask:
             features = learner.audio.window(batch["mel"], batch["frames"])
         features = features.float()
         audio = learner.audio_projection(features)
+        labelled = learner.audio_projection(features * batch["kept"])
         text = learner.text_vectors(batch["text"])
         positives = label_positives(batch["label"], settings.softness)
         temperature = learner.log_temperature.exp().clamp(0.02, 0.2)
         half = learner.label_dim
         return {
-            "joint": nt_xent(F.normalize(audio, dim=-1), text, positives, temperature),
-            "labels": nt_xent(
-                F.normalize(audio[:, :half], dim=-1),
+            "joint": settings.label_weight
+            * nt_xent(F.normalize(labelled, dim=-1), text, positives, temperature),
+            "labels": settings.label_weight
+            * nt_xent(
+                F.normalize(labelled[:, :half], dim=-1),
                 F.normalize(text[:, :half], dim=-1),
                 positives,
                 temperature,
@@ -148,10 +154,17 @@ class StarterTask:
             "text": torch.from_numpy(self._texts(rows, random)),
             "label": torch.from_numpy(self._texts(rows, None)),
             "logits": logits,
+            "kept": torch.from_numpy(self._kept(len(rows), random)),
             "features": torch.from_numpy(pack.features[rows].astype(np.float32)),
             "known": known_vectors(logits, self.corpus.classes) @ self.learner.known.cpu(),
         }
         return {name: value.to(place.device) for name, value in batch.items()}
+
+    def _kept(self, rows: int, random: np.random.Generator) -> np.ndarray:
+        """Dropout's factors of features; drawn here, so that they follow from the step."""
+        share = self.settings.dropout
+        kept = random.random((rows, self.learner.audio.dim)) >= share
+        return (kept / (1.0 - share)).astype(np.float32)
 
     def _texts(self, rows: np.ndarray, random: np.random.Generator | None) -> np.ndarray:
         """Unit text vectors: a caption drawn at random, without `random` the label. Where a second

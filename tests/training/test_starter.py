@@ -96,11 +96,17 @@ def config(folder: Path) -> Path:
         heads = 2
         inner = 32
         epochs = 12
-        [train]
-        epochs = 14
-        minutes = 0.0
+        [[train]]
+        epochs = 10
         batch = 32
         widths = [8, 16, 16, 32]
+        checkpoint_every = 10
+        [[train]]
+        epochs = 6
+        batch = 32
+        widths = [8, 16, 16, 32]
+        dropout = 0.2
+        seed = 2
         checkpoint_every = 10
         [tune]
         steps = 120
