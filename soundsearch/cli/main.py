@@ -20,6 +20,7 @@ COMMANDS = {
     "models": ("models", "the models that are here or can be brought; use, import, remove"),
     "train": ("train", "train a model by a configuration"),
     "evaluate": ("evaluate", "measure how well a model finds"),
+    "augment-captions": ("augment_captions", "reword captions by a language model, for training"),
     "demo": ("demo", "write the synthesised demo sounds and index them"),
     "bench": ("bench", "measure speed and memory on this machine"),
     "doctor": ("doctor", "check the installation and say how to mend it"),
