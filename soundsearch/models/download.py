@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
@@ -187,7 +186,8 @@ def _receive(
     try:
         with client.stream("GET", address, headers=headers) as answer:
             have, total = _accepted(answer, address, part, have, total)
-            if size is not None and total is not None and total != size:
+            total = size if total is None else total
+            if size is not None and total != size:
                 raise UserError(
                     f"{address} offers {total:,} bytes instead of {size:,}",
                     "Its authors may have replaced it: look for a newer SoundSearch",
@@ -381,58 +381,29 @@ def hub_file(
 ) -> Path | None:
     """One file of a model on Hugging Face, into `folder`; None for an optional one that is not
     there. Goes on where an earlier try stopped. Raises UserError, Cancelled."""
-    import huggingface_hub
     from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.utils import disable_progress_bars, tqdm
 
-    total: int | None = None
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **{**options, "disable": True})
-            self._here = int(options.get("initial") or 0)
-
-        def update(self, n: float | None = 1) -> None:
-            self._here += int(n or 0)
-            on_bytes(name, self._here, total)
-            if cancelled():
-                raise Cancelled
-
-    # Its other way of transport starts every file anew.
-    constants.HF_HUB_DISABLE_XET = True
-    disable_progress_bars()
-    address = hf_hub_url(repository, name)
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # no word about this program or machine goes along
     try:
-        told = get_hf_file_metadata(address, token=False)
-        total = told.size
-        here = folder / name
-        arrived = here.stat().st_size if here.exists() else 0
-        _enough_space(folder, max((told.size or 0) - arrived, 0))
-        with _disk(here):
-            file = Path(
-                huggingface_hub.hf_hub_download(
-                    repository,
-                    name,
-                    revision=told.commit_hash,
-                    local_dir=folder,
-                    token=False,
-                    tqdm_class=Bar,
-                )
-            )
-    except errors.LocalEntryNotFoundError as error:  # its way to say that the network is gone
-        raise _no_connection(address, _line(error)) from error
+        told = get_hf_file_metadata(hf_hub_url(repository, name), token=False)
     except errors.EntryNotFoundError as error:
         if optional:
             return None
         raise UserError(f"{repository} on Hugging Face has no {name}") from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(f"{repository} is not on Hugging Face any more") from error
     except (httpx.HTTPError, OSError) as error:
-        raise _no_connection(address, _line(error)) from error
-    found = sha256_of(file)
-    stored_large = told.etag if told.etag and len(told.etag) == 64 else None
-    expected = stored_large or (sums.of(address) if sums else None)
-    if expected and found != expected:
-        file.unlink()
-        raise _damaged(address, found, expected, sums if not stored_large else None)
-    if sums:
-        sums.keep(address, found, file.stat().st_size)
-    return file
+        raise _no_connection(hf_hub_url(repository, name), _line(error)) from error
+    # The hub's own download starts anew each time, so it only tells the address, which leads to
+    # a storage whose own addresses expire, and what must arrive there.
+    target = folder / name
+    fetch(
+        hf_hub_url(repository, name, revision=told.commit_hash),
+        target,
+        size=told.size,
+        sha256=told.etag if told.etag and len(told.etag) == 64 else None,
+        on_bytes=lambda done, total: on_bytes(name, done, total),
+        cancelled=cancelled,
+        sums=sums,
+    )
+    return target
