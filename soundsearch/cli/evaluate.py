@@ -1,6 +1,8 @@
-"""`soundsearch evaluate CLIPS.csv QUERIES.csv`: how well a model finds, in tables or as JSON."""
+"""`soundsearch evaluate CLIPS.csv QUERIES.csv`: how well a model finds, in tables or as JSON.
+`soundsearch evaluate --table 3`: a table of the paper from the checkpoints that are here."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +12,20 @@ from soundsearch.errors import UserError
 
 if TYPE_CHECKING:
     from soundsearch.training.evaluate import Report
+    from soundsearch.training.tables import Measured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Rank labelled clips for labelled queries and measure how high the right ones stand. "
         "CLIPS.csv has the columns path, split, set, label, tags, source_repo, ship; QUERIES.csv "
-        "query, set, kind, relevant."
+        "query, set, kind, relevant. With --table: the paper's table from the runs that "
+        "`soundsearch train` left, measured on ClothoV2's evaluation split."
     )
-    parser.add_argument("clips", metavar="CLIPS.csv")
-    parser.add_argument("queries", metavar="QUERIES.csv")
+    parser.add_argument("clips", metavar="CLIPS.csv", nargs="?")
+    parser.add_argument("queries", metavar="QUERIES.csv", nargs="?")
+    parser.add_argument("--table", type=int, choices=(3, 4), help="a table of the paper")
+    parser.add_argument("--configs", metavar="DIR", help="the rows' configurations, for --table")
     parser.add_argument("--split", default="dev", help="which clips are searched (dev)")
     parser.add_argument("--worst", type=int, default=10, metavar="N", help="list the N worst")
     parser.add_argument("--no-names", action="store_true", help="leave out the search by name")
@@ -27,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.table is not None:
+        return _run_table(args)
+    if args.queries is None:
+        raise UserError("CLIPS.csv and QUERIES.csv are needed", "Or a table of the paper: --table")
     from soundsearch.models.catalog import find
     from soundsearch.models.encoder import load_model
     from soundsearch.paths import data_folder
@@ -60,6 +70,62 @@ def run(args: argparse.Namespace) -> int:
         _print(report, args.worst)
         remark(f"{rate:.0f} clips/s with decoding, {cost:.1f} s of CPU time in all", args.quiet)
     return 0
+
+
+def _run_table(args: argparse.Namespace) -> int:
+    from soundsearch.paths import resources
+    from soundsearch.training.tables import measure_table
+
+    folder = Path(args.configs) if args.configs else resources() / "training"
+    sections = measure_table(args.table, folder, lambda line: remark(line, args.quiet))
+    if args.json:
+        print_json(
+            [
+                [
+                    {
+                        "configuration": one.row.configuration,
+                        "labels": one.row.labels,
+                        "paper": one.row.figures,
+                        "found": one.found,
+                    }
+                    for one in section
+                ]
+                for section in sections
+            ]
+        )
+    else:
+        _print_table(args.table, sections)
+    return 0
+
+
+def _print_table(number: int, sections: list[list["Measured"]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from soundsearch.training.tables import FIGURES, HEADS
+
+    table = Table(box=None, title=f"Table {number}: here (paper)", title_justify="left")
+    for head in HEADS[number]:
+        table.add_column(head)
+    for name in FIGURES[number]:
+        table.add_column(name, justify="right")
+    for section in sections:
+        for one in section:
+            cells = []
+            for name, paper in zip(FIGURES[number], one.row.figures, strict=True):
+                here = "-" if one.found is None else f"{one.found[name]:.2f}"
+                cells.append(f"{here} ({paper:.2f})")
+            table.add_row(*(label.replace("[", "\\[") for label in one.row.labels), *cells)
+        table.add_section()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    if number == 3:
+        console.print(
+            "The last section's figures are others' systems; its rows here are their encoders and "
+            "data by this recipe."
+        )
+    if all(one.found is None for section in sections for one in section):
+        remark("No trained run is here: soundsearch train resources/training/<row>.toml")
 
 
 def _as_json(report: "Report", worst: int) -> dict[str, Any]:
