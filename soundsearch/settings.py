@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +32,54 @@ class Settings:
     match_loudness: bool = True
     spectrogram: bool = False
     output_device: str = ""  # empty: the system's own choice
+    buffer: str = "safe"  # safe or short
     model: str = ""  # empty: the preferred one
+    device: str = "auto"  # auto, cpu, cuda or mps; from the next start on
+    cores: int = 0  # for reading files while indexing; 0: all but one
+    pause_on_battery: bool = True
+    exclude: str = ""  # patterns of files and folders that aren't indexed, one a line
+    notice: str = ""  # for the person, never saved: what happened to the file
+
+
+_SAVED = tuple(item.name for item in fields(Settings) if item.name != "notice")
 
 
 def load_settings(data: Path) -> Settings:
-    """The settings of a data folder. A broken file is set aside; a value of the wrong type is
-    replaced by its default; names that this version doesn't know are ignored."""
+    """The settings of a data folder. A broken file is set aside and `notice` says so; a value of
+    the wrong type is replaced by its default; names that this version doesn't know are ignored."""
     path = data / FILE_NAME
     try:
-        read = json.loads(path.read_text("utf-8"))
-        if not isinstance(read, dict):
-            raise ValueError("not an object")
+        return _read(path)
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError):
+    except OSError as error:
+        return Settings(notice=f"The settings can't be read ({error.strerror})")
+    except ValueError:
+        aside = path.with_name(f"{FILE_NAME}.broken-{int(time.time())}")
         with contextlib.suppress(OSError):
-            path.replace(path.with_name(f"{FILE_NAME}.broken-{int(time.time())}"))
+            path.replace(aside)
+        return Settings(
+            notice=f"The settings were damaged and begin anew. The damaged file is {aside.name}."
+        )
+
+
+def peek_settings(data: Path) -> Settings:
+    """The settings for another process than the window's: a broken file stays as it is."""
+    try:
+        return _read(data / FILE_NAME)
+    except (OSError, ValueError):
         return Settings()
+
+
+def _read(path: Path) -> Settings:
+    read = json.loads(path.read_text("utf-8"))
+    if not isinstance(read, dict):
+        raise ValueError("not an object")
     settings = Settings()
-    for item in fields(Settings):
-        value = _fitting(read.get(item.name), getattr(settings, item.name))
+    for item in _SAVED:
+        value = _fitting(read.get(item), getattr(settings, item))
         if value is not None:
-            setattr(settings, item.name, value)
+            setattr(settings, item, value)
     settings.volume = min(1.0, max(0.0, settings.volume))
     return settings
 
@@ -67,7 +93,8 @@ def save_settings(settings: Settings, data: Path) -> None:
     beside = Path(name)
     try:
         with open(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(settings), file, indent=1, ensure_ascii=False)
+            values = {name: getattr(settings, name) for name in _SAVED}
+            json.dump(values, file, indent=1, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from soundsearch.settings import FILE_NAME, Settings, load_settings, save_settings
+from soundsearch.settings import FILE_NAME, Settings, load_settings, peek_settings, save_settings
 
 
 def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
@@ -34,10 +34,22 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
 def test_a_broken_file_is_set_aside(tmp_path: Path, text: str) -> None:
     file = tmp_path / FILE_NAME
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert load_settings(tmp_path) == Settings()
+    assert peek_settings(tmp_path) == Settings()  # another process leaves it as it is
+    assert file.exists()
+    settings = load_settings(tmp_path)
     assert not file.exists()
     (aside,) = tmp_path.iterdir()
+    assert aside.name in settings.notice
+    settings.notice = ""
+    assert settings == Settings()
     assert aside.read_bytes() == text.encode("utf-8", "surrogateescape")
+
+
+def test_what_is_told_is_never_saved(tmp_path: Path) -> None:
+    save_settings(Settings(exclude="*.mp3\nAlte Töne", notice="damaged"), tmp_path)
+    assert (
+        load_settings(tmp_path) == peek_settings(tmp_path) == Settings(exclude="*.mp3\nAlte Töne")
+    )
 
 
 def test_values_of_the_wrong_type_are_left_out(tmp_path: Path) -> None:

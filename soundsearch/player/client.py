@@ -145,10 +145,10 @@ class PlayerClient:
             self._volume = SetVolume(volume)
             self._send(self._volume)
 
-    def set_device(self, name: str | None) -> None:
-        """name: one of Devices.names; None: the system's default."""
+    def set_device(self, name: str | None, short: bool = False) -> None:
+        """name: one of Devices.names; None: the system's default. short: a small buffer."""
         with self._lock:
-            self._device = SetDevice(name)
+            self._device = SetDevice(name, short)
             self._send(self._device)
 
     def list_devices(self) -> None:

@@ -93,9 +93,11 @@ class SetVolume:
 
 @dataclass(frozen=True)
 class SetDevice:
-    """name: as in Devices and Output, also when it is not plugged in now; None: the default."""
+    """name: as in Devices and Output, also when it is not plugged in now; None: the default.
+    short: a small buffer, which answers sooner and drops out more easily."""
 
     name: str | None
+    short: bool = False
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,8 @@ class Player:
                 self._volume = min(max(volume, 0.0), 1.0)
                 if self._stream is not None:
                     self._stream.mixer.volume = self._volume
-            case SetDevice(name):
-                self._set_device(name)
+            case SetDevice(name, short):
+                self._set_device(name, short)
             case ListDevices():
                 self._list_devices()
             case Measure():
@@ -296,10 +296,10 @@ class Player:
         elif opened := self._open():
             self._resume(opened, play, at)
 
-    def _set_device(self, name: str | None) -> None:
-        if name == self._outputs.wanted:
+    def _set_device(self, name: str | None, short: bool) -> None:
+        if (name, short) == (self._outputs.wanted, self._outputs.short):
             return
-        self._outputs.wanted = name
+        self._outputs.wanted, self._outputs.short = name, short
         if self._stream is None:
             return
         play, at = self._play, self._heard(self._stream)

@@ -193,7 +193,7 @@ class SilentStream:
 class DeviceStream:
     """A stream of one or two channels at the device's own rate, shared with other programs."""
 
-    def __init__(self, sounddevice: ModuleType, index: int, name: str) -> None:
+    def __init__(self, sounddevice: ModuleType, index: int, name: str, short: bool = False) -> None:
         device = sounddevice.query_devices(index)
         self.name = name
         self.rate = round(device["default_samplerate"])
@@ -207,7 +207,7 @@ class DeviceStream:
             device=index,
             channels=1 if self._mono else 2,
             dtype="float32",
-            latency="high",
+            latency="low" if short else "high",
             extra_settings=_shared_mode(sounddevice, device),
             callback=self._callback,
         )
@@ -258,6 +258,7 @@ class Outputs:
 
     def __init__(self) -> None:
         self.wanted: str | None = None
+        self.short = False  # a small buffer
         mode = os.environ.get("SOUNDSEARCH_OUTPUT", "")
         self._silent = mode == "silent"
         self._or_silent = mode == "device-or-silent"
@@ -312,7 +313,7 @@ class Outputs:
                     fault = f"{name} is not connected"
                     continue
                 try:
-                    stream = DeviceStream(sounddevice, names[name], name)
+                    stream = DeviceStream(sounddevice, names[name], name, self.short)
                 except (sounddevice.PortAudioError, ValueError, OSError) as error:
                     fault = f"{name} can't be opened ({_reason(error)})"
                     continue

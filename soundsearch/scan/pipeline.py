@@ -111,6 +111,8 @@ def scan(
     *,
     only: Sequence[bytes] = (),
     retry: bool = False,
+    patterns: Sequence[str] = (),
+    decoders: int = 0,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_changes: Callable[[list[Change]], None] = lambda changes: None,
     control: Control | None = None,
@@ -122,7 +124,8 @@ def scan(
     nothing is embedded. Long sounds are heard in part first, and whole once every file has been
     read. on_changes gets the places whose content became another sound. Ends early, with all that
     is done kept, when `control` is cancelled. seen: gives, on another thread, the ids of sounds
-    that the person has just seen: of known sounds these are read first.
+    that the person has just seen: of known sounds these are read first. patterns: what is left
+    out, see Rules. decoders: how many files are read at the same time, 0: as the cores allow.
     """
     began = time.monotonic()
     control = control or Control()
@@ -135,7 +138,7 @@ def scan(
     relocated = follow_volumes(library)
     try:
         roots = [root for root in library.roots() if not only or root.path in only]
-        found = plan(library, roots, AUDIO_EXTENSIONS, retry=retry, on_found=look)
+        found = plan(library, roots, AUDIO_EXTENSIONS, patterns, retry=retry, on_found=look)
     except _CancelledError:
         return ScanReport(seconds=time.monotonic() - began)
     with library.transaction():  # see _commit
@@ -151,7 +154,7 @@ def scan(
         unreadable=[folder.path for folder in found.unreadable],
         relocated=relocated,
     )
-    run = _Scan(library, vectors, encoder, report, on_progress, on_changes, control, seen)
+    run = _Scan(library, vectors, encoder, report, on_progress, on_changes, control, seen, decoders)
     tasks: list[Candidate | FileRow] = [*found.to_read]
     if vectors is not None:
         tasks += _places(library, lambda identity: vectors.row_of(identity) is None)
@@ -202,6 +205,7 @@ class _Scan:
         on_changes: Callable[[list[Change]], None],
         control: Control,
         seen: Callable[[], Iterable[int]],
+        decoders: int,
     ) -> None:
         self._library = library
         self._vectors = vectors
@@ -212,6 +216,7 @@ class _Scan:
         self._on_changes = on_changes
         self._control = control
         self._seen = seen
+        self._decoders = decoders
         self._roots = {root.id: root for root in library.roots()}
         _, joined = library.sound_identities()
         self._known = {joined[at : at + 16] for at in range(0, len(joined), 16)}
@@ -236,7 +241,8 @@ class _Scan:
         self._hearing = Hearing(self._encoder, first_pass=not rest)
         rate = self._encoder.rate if self._encoder else None
         cores = os.cpu_count() or 1
-        count = min(len(tasks), max(1, cores - 1 if self._encoder else cores))
+        most = self._decoders or max(1, cores - 1 if self._encoder else cores)
+        count = min(len(tasks), most)
         with Decoders(count, rate, self._seconds) as decoders:
             for event in ahead(decoders.run(self._jobs(first), self._need), AHEAD, decoders.stop):
                 if not self._control.wait():

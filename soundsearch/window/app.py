@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     player = PlayerClient(heard.report)
     answered = Wire()
     model = args.model or settings.model or None
-    worker = LateWorker(lambda: Worker(data, model, args.device, answered.report))
+    device = settings.device if args.device == "auto" else args.device
+    worker = LateWorker(lambda: Worker(data, model, device, answered.report))
     window = MainWindow(
         Parts(data, settings, reader, worker, player, getattr(args, "write_demo", None))
     )

@@ -185,6 +185,10 @@ class Keeping(QObject):
                     f"Saved search {label} removed",
                     lambda desk: making.let_search_go(desk, search),
                 )
+            case "export", _:
+                self.export_all()
+            case "import", _:
+                self.import_all()
             case "copy", Scope():
                 self._choose_folder(scope)
             case "list", Scope():

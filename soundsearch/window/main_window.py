@@ -15,7 +15,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
 
 from soundsearch.player import messages as player_messages
-from soundsearch.window import palette, reading
+from soundsearch.window import exports, palette, reading
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import OVERVIEW
 from soundsearch.window.drop_in import DropIn
@@ -27,6 +27,7 @@ from soundsearch.window.layout import Layout
 from soundsearch.window.listing import Listing
 from soundsearch.window.pages import ShortcutSheet
 from soundsearch.window.palette import Theme
+from soundsearch.window.power import BatteryPause
 from soundsearch.window.preferences import Parts, Preferences
 from soundsearch.window.region import RegionTools
 from soundsearch.window.results_model import ResultsModel
@@ -89,12 +90,13 @@ class MainWindow(QWidget):
         self.preferences = Preferences(parts, self.audition, self.panel, self.view, self)
         self.region = RegionTools(
             *(parts.player, self.audition, self.panel),
-            *(self.settings, parts.data / "exports", self),
+            *(self.settings, parts.data / exports.FOLDER, self),
         )
         self.keeping = Keeping(
             *(parts.reader, self.view, self.sidebar, self.notice),
             *(self._query_text, lambda: self.theme, self),
         )
+        BatteryPause(self.settings, parts.reader, parts.worker.send, self)
         self.rows.more.append(self.keeping.add_to_menu)
         self.keys = Keys(self.bar, self.listing, self.audition, self.region)
         self._remember_soon = _once(4000, self)  # a search is remembered when it stands a while
@@ -140,6 +142,8 @@ class MainWindow(QWidget):
         self.audition.output.connect(self.status.show_output)
         self.audition.told.connect(self.notice.tell)
         self.preferences.theme_changed.connect(self.show_theme)
+        self.preferences.asked.connect(lambda what: self.keeping.do(what, None))
+        self.preferences.cleaned.connect(self.region.forget_files)
         self.preferences.on_top_changed.connect(self._set_on_top)
         self.preferences.before_saving.connect(self._keep_geometry)
         self.sidebar.scope_changed.connect(lambda scope: self._ask_again())
@@ -175,6 +179,7 @@ class MainWindow(QWidget):
         self._action("Panel at the left", "Ctrl+B", self.face.toggle_sidebar)
         self._action("Filters", "Ctrl+Shift+F", lambda: self.filters_button.click())
         self._action("Compact", "Ctrl+M", self.preferences.toggle_compact)
+        self._action("Settings", "Ctrl+,", self.show_settings_page)
         self._action("Shortcuts", "F1", self.show_sheet)
         self._action("Full screen", "F11", self._toggle_full_screen)
         self._action("Quit", standard.Quit, self.close)
@@ -205,6 +210,8 @@ class MainWindow(QWidget):
         self.bar.set_filters(settings.filters)
         self._show_filter_count()
         self.bar.field.setFocus()
+        if settings.notice:
+            self.notice.tell(settings.notice, stays=True)
         self._ask_again()
         self.refresh()
 
@@ -343,10 +350,14 @@ class MainWindow(QWidget):
 
     def settings_menu(self) -> QMenu:
         menu = self.preferences.menu(self)
+        menu.addAction("All settings…", self.show_settings_page)
         menu.addSeparator()
         menu.addAction("Add folder…", self.folders.choose)
         menu.addAction("Shortcuts", self.show_sheet)
         return menu
+
+    def show_settings_page(self) -> None:
+        self.preferences.page(self).show()
 
     def _show_settings(self) -> None:
         # For the next time; the lists of now are shown.

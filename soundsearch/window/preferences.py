@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
@@ -11,12 +12,15 @@ from PySide6.QtWidgets import QMenu, QWidget
 from soundsearch.models import catalog
 from soundsearch.player.client import PlayerClient
 from soundsearch.settings import Settings, save_settings
+from soundsearch.window import exports
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import Client, Reader
 from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.results_view import ResultsView
+from soundsearch.window.reveal import reveal
 from soundsearch.window.settings_menu import Offers, SettingsMenu
-from soundsearch.worker.messages import SwitchModel
+from soundsearch.window.settings_page import SettingsPage
+from soundsearch.worker.messages import Scan, SwitchModel
 
 _log = logging.getLogger(__name__)
 SAVE_AFTER = 1000  # milliseconds
@@ -40,6 +44,8 @@ class Preferences(QObject):
 
     theme_changed = Signal()
     on_top_changed = Signal(bool)
+    asked = Signal(str)  # by the page of settings: "export" or "import" what the person made
+    cleaned = Signal()  # exported files are gone
     before_saving = Signal()
 
     def __init__(
@@ -60,7 +66,7 @@ class Preferences(QObject):
         self._save = QTimer(self)
         self._save.setSingleShot(True)
         self._save.setInterval(SAVE_AFTER)
-        self._save.timeout.connect(self._save_off_thread)
+        self._save.timeout.connect(lambda: self._save_off_thread())
         panel.loop_changed.connect(self._set_loop)
         panel.auto_changed.connect(self._set_auto_play)
         panel.volume_changed.connect(self._set_volume)
@@ -72,19 +78,69 @@ class Preferences(QObject):
         self._audition.loop = settings.loop
         self._audition.match_loudness = settings.match_loudness
         player.set_volume(settings.volume)
-        if settings.output_device:
-            player.set_device(settings.output_device)
+        if settings.output_device or settings.buffer != "safe":
+            self._use_output()
         self._view.set_compact(settings.compact)
 
     def menu(self, parent: QWidget) -> QMenu:
         menu = SettingsMenu(self.settings, self.offers, parent)
-        menu.theme_chosen.connect(self._set_theme)
-        menu.device_chosen.connect(self._set_device)
-        menu.model_chosen.connect(self._set_model)
+        menu.theme_chosen.connect(lambda value: self.set("theme", value))
+        menu.device_chosen.connect(lambda value: self.set("output_device", value))
+        menu.model_chosen.connect(lambda value: self.set("model", value))
         menu.compact_chosen.connect(self.set_compact)
-        menu.on_top_chosen.connect(self._set_on_top)
+        menu.on_top_chosen.connect(lambda value: self.set("always_on_top", value))
         menu.even_chosen.connect(self.set_match_loudness)
         return menu
+
+    def page(self, parent: QWidget) -> SettingsPage:
+        """The page with everything, ready to be shown."""
+        page = SettingsPage(self.settings, self.offers, self._parts.data, parent)
+        page.chosen.connect(self.set)
+        page.asked.connect(lambda what: self._do(what, page))
+        page.destroyed.connect(lambda: self._parts.reader.drop("exports"))
+        self._measure(exports.size_of, page)
+        return page
+
+    def set(self, name: str, value: Any) -> None:
+        """Sets one of Settings' values, and carries it out."""
+        setattr(self.settings, name, value)
+        match name:
+            case "theme":
+                self.theme_changed.emit()
+            case "output_device" | "buffer":
+                self._use_output()
+            case "compact":
+                self._view.set_compact(value)
+            case "always_on_top":
+                self.on_top_changed.emit(value)
+            case "match_loudness":
+                self._audition.set_match_loudness(value)
+            case "auto_play":
+                self._panel.auto.setChecked(value)
+            case "model":
+                self._parts.worker.send(SwitchModel(value))
+            case "exclude":  # the worker reads it from the file
+                self._save_off_thread(lambda: self._parts.worker.send(Scan()))
+                return
+        self.save_soon()
+
+    def _use_output(self) -> None:
+        settings = self.settings
+        self._parts.player.set_device(settings.output_device or None, settings.buffer == "short")
+
+    def _do(self, what: str, page: SettingsPage) -> None:
+        data = self._parts.data
+        if what == "clean":
+            self._measure(exports.clean, page)
+            self.cleaned.emit()
+        elif what == "show data":
+            self._parts.reader.ask("", lambda desk: reveal([str(data)]))
+        else:
+            self.asked.emit(what)
+
+    def _measure(self, work: Callable[[Path], exports.Size], page: SettingsPage) -> None:
+        folder = self._parts.data / exports.FOLDER
+        self._parts.reader.ask("exports", lambda desk: work(folder), page.show_size)
 
     def show_outputs(self, names: Sequence[str], default: str | None) -> None:
         self.offers = replace(self.offers, outputs=tuple(names), default_output=default or "")
@@ -115,17 +171,13 @@ class Preferences(QObject):
             _log.exception("The settings can't be saved")
 
     def set_compact(self, compact: bool) -> None:
-        self.settings.compact = compact
-        self._view.set_compact(compact)
-        self.save_soon()
+        self.set("compact", compact)
 
     def toggle_compact(self) -> None:
         self.set_compact(not self.settings.compact)
 
     def set_match_loudness(self, even: bool) -> None:
-        self.settings.match_loudness = even
-        self._audition.set_match_loudness(even)
-        self.save_soon()
+        self.set("match_loudness", even)
 
     def _set_loop(self, loop: bool) -> None:
         self.settings.loop = loop
@@ -142,27 +194,7 @@ class Preferences(QObject):
             self.settings.volume = volume
         self.save_soon()
 
-    def _set_on_top(self, on_top: bool) -> None:
-        self.settings.always_on_top = on_top
-        self.on_top_changed.emit(on_top)
-        self.save_soon()
-
-    def _set_theme(self, wish: str) -> None:
-        self.settings.theme = wish
-        self.theme_changed.emit()
-        self.save_soon()
-
-    def _set_device(self, name: str) -> None:
-        self.settings.output_device = name
-        self._parts.player.set_device(name or None)
-        self.save_soon()
-
-    def _set_model(self, name: str) -> None:
-        self.settings.model = name
-        self._parts.worker.send(SwitchModel(name))
-        self.save_soon()
-
-    def _save_off_thread(self) -> None:
+    def _save_off_thread(self, then: Callable[[], None] = lambda: None) -> None:
         self.before_saving.emit()
         settings, data = self.settings, self._parts.data
-        self._parts.reader.ask("save", lambda desk: save_settings(settings, data))
+        self._parts.reader.ask("", lambda desk: save_settings(settings, data), lambda saved: then())

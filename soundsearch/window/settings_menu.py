@@ -38,7 +38,7 @@ class SettingsMenu(QMenu):
         _choices(self.addMenu("Theme"), THEMES, settings.theme, self.theme_chosen.emit)
         _choices(
             self.addMenu("Output"),
-            _outputs(settings.output_device, offers),
+            output_choices(settings.output_device, offers),
             settings.output_device,
             self.device_chosen.emit,
         )
@@ -57,7 +57,8 @@ class SettingsMenu(QMenu):
             action.triggered.connect(chosen)
 
 
-def _outputs(chosen: str, offers: Offers) -> list[tuple[str, str]]:
+def output_choices(chosen: str, offers: Offers) -> list[tuple[str, str]]:
+    """(text, name of the output): the default, what there is, and the chosen one if it is away."""
     default = "The system's default"
     if offers.default_output:
         default += f" · {offers.default_output}"

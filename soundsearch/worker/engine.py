@@ -26,6 +26,7 @@ from soundsearch.search.moments import SoundRows
 from soundsearch.search.names import Names
 from soundsearch.search.query import Example, Query
 from soundsearch.search.ranking import Answer, SoundScores, rank
+from soundsearch.settings import peek_settings
 
 if TYPE_CHECKING:
     from soundsearch.models.encoder import DualEncoder
@@ -141,6 +142,7 @@ class Engine:
         Raises UserError for a folder that can't be added."""
         for folder in folders:
             self.library.add_root(os.fsencode(os.path.abspath(folder)))
+        settings = peek_settings(self._data)
         with UserData.open(self._data, write=True) as marks:
             self.notices += [marks.notice] if marks.notice else []
             report = scan(
@@ -149,6 +151,8 @@ class Engine:
                 self.encoder,
                 only=[os.fsencode(folder) for folder in only],
                 retry=retry,
+                patterns=settings.exclude.splitlines(),
+                decoders=settings.cores,
                 on_progress=on_progress,
                 on_changes=marks.follow,
                 control=control,
