@@ -1,6 +1,7 @@
 """The paper's recipe from end to end, small: data sets, a run, its model folder, the tables."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from soundsearch.cli.main import run
+from soundsearch.cli.train import _progress
 from soundsearch.errors import UserError
 from soundsearch.models.encoder import build, load_model
 from soundsearch.models.passt import Passt, PasstConfig
@@ -156,3 +158,17 @@ def test_tokenizers_are_made_of_what_is_there(tmp_path: Path) -> None:
 
     made = Tokenizer.from_str(tokenizer_of(tmp_path))
     assert made.encode("Dog barks").tokens == ["[CLS]", "dog", "bark", "##s", "[SEP]"]
+
+
+def test_a_bar_with_the_lines_above_it_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with _progress(quiet=False) as (report, watch):
+        report("loss 0.5 [of a batch]")
+        watch(0.25, 10)
+        watch(0.5, 20)
+    told = capsys.readouterr().err
+    assert "loss 0.5 [of a batch]" in told
+    assert "Step 20" in told
+    assert "50%" in told
