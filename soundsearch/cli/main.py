@@ -17,7 +17,7 @@ COMMANDS = {
     "remove": ("remove", "forget a folder (its files stay as they are)"),
     "relocate": ("relocate", "tell that a folder has moved"),
     "failures": ("failures", "files that could not be used, and why"),
-    "models": ("models", "the models that are here or can be brought; use, import, remove"),
+    "models": ("models", "the models that are here; use, download, import, remove"),
     "train": ("train", "train a model by a configuration"),
     "evaluate": ("evaluate", "measure how well a model finds"),
     "augment-captions": ("augment_captions", "reword captions by a language model, for training"),

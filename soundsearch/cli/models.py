@@ -11,6 +11,7 @@ from soundsearch.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from soundsearch.cli import models_install
     from soundsearch.cli.main import global_options
 
     parser.description = (
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action("list", "what is here, and what can be brought; size, licence, stated quality")
     use = action("use", "make a model the one that searches and scans use")
     use.add_argument("name", metavar="NAME")
+    models_install.add_download(action("download", "fetch a model from its authors' place"))
+    models_install.add_import(action("import", "make a model from files that you have"))
     remove = action("remove", "delete a model's folder, after a question")
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="ask nothing")
@@ -37,7 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return {"list": _list, "use": _use, "remove": _remove}[args.action or "list"](args)
+    from soundsearch.cli.models_install import run_download, run_import
+
+    actions = {
+        "list": _list,
+        "use": _use,
+        "download": run_download,
+        "import": run_import,
+        "remove": _remove,
+    }
+    return actions[args.action or "list"](args)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -107,7 +107,7 @@ def test_a_model_that_was_not_seen_to_work_is_told(shell: Shell, tmp_path: Path)
 
 
 def test_each_action_has_help(shell: Shell) -> None:
-    for action in ("list", "use", "remove"):
+    for action in ("list", "use", "download", "import", "remove"):
         told = shell("models", action, "--help").stdout
         assert f"soundsearch models {action}" in told
         assert "--data" in told
