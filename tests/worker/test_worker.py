@@ -40,7 +40,7 @@ class Session:
         self.reports: queue.Queue[Any] = queue.Queue()
         self.worker = Worker(data, model, "cpu", self.reports.put)
 
-    def wait(self, kind: type, seconds: float = 200.0, **wanted: Any) -> Any:
+    def wait(self, kind: type, seconds: float = 600.0, **wanted: Any) -> Any:
         until = time.monotonic() + seconds
         while True:
             report = self.reports.get(timeout=max(until - time.monotonic(), 0.01))
