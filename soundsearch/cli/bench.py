@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from soundsearch.cli import bench_index
+from soundsearch.cli.bench_embed import measure_embed
 from soundsearch.cli.bench_window import MEANING, measure_window
 from soundsearch.cli.output import print_json, remark
 from soundsearch.errors import UserError
@@ -32,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Measure on this machine: names (search by name), rescan (an unchanged tree), scan "
         "(decoding and facts, without a model), open (a library), window (the whole program with "
         "the model in use: start, answers to keys, memory), or all of these; index (the nearest of "
-        "many vectors; half an hour and more)."
+        "many vectors; half an hour and more); embed (how much sound a second the model hears)."
     )
     parser.add_argument(
-        "what", nargs="?", default="all", choices=(*_MEASURES, "window", "index", "all")
+        "what", nargs="?", default="all", choices=(*_MEASURES, "window", "index", "embed", "all")
     )
     parser.add_argument("--folder", metavar="DIR", help="real sounds for scan (default: the demo)")
     bench_index.add_arguments(parser)
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
             if what == "index":
                 for size, figures in bench_index.measure_index(Path(place), args).items():
                     results[f"{what} {size}"] = figures
+            elif what == "embed":
+                results[what] = measure_embed(args)
             elif what == "window":
                 results[what] = measure_window(Path(place), args)
             else:

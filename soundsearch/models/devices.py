@@ -4,6 +4,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from soundsearch.errors import UserError
 
 AGREES = 0.999  # least cosine of bfloat16's features to float32's
 WORTH = 0.02  # seconds: what is faster than that in float32 needs nothing else
+MOST_ON_CPU = 80.0  # seconds of sound at once: more gains nothing there
+MOST_ON_CARD = 640.0
+LEAST = 10.0
+SHARE = 0.25  # of the free memory that a batch may fill
+BYTES_A_SECOND = 20_000_000  # of sound, in float32: more than the largest network here takes
 GAIN = 1.3  # bfloat16 must be so many times faster: timings on a busy machine differ by less
 
 
@@ -46,6 +52,25 @@ def _trouble(device: str) -> str | None:
         except (RuntimeError, AssertionError) as error:
             return str(error).strip().split("\n")[0]
     return None
+
+
+def batch_seconds(device: str) -> float:
+    """How much sound the model may be given at once, by the memory that is free now."""
+    free, most = _free_memory(device), MOST_ON_CARD if device == "cuda" else MOST_ON_CPU
+    if free is None:
+        return most
+    return min(most, max(LEAST, free * SHARE / BYTES_A_SECOND))
+
+
+def _free_memory(device: str) -> int | None:
+    """Bytes, None where nobody says."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvail"))
+    except (OSError, ValueError, StopIteration):
+        return None
 
 
 def bfloat16_is_faster(device: str, network: nn.Module, *inputs: torch.Tensor) -> bool:

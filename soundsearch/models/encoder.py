@@ -24,7 +24,7 @@ from torch.nn import functional
 from soundsearch.errors import UserError
 from soundsearch.models.catalog import content_hash, read_entry
 from soundsearch.models.cnn import PANNS_WIDTHS, CnnConfig, Panns, SmallCnn
-from soundsearch.models.devices import bfloat16_is_faster, choose_device
+from soundsearch.models.devices import batch_seconds, bfloat16_is_faster, choose_device
 from soundsearch.models.mel import SHORTEST, LogMel
 from soundsearch.models.passt import VARIANTS, Passt, PasstConfig
 from soundsearch.models.starter import WindowedAudio
@@ -32,7 +32,6 @@ from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
 from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 from soundsearch.models.text import CaptionTokenizer, TextConfig, TextEncoder
 
-BATCH_SECONDS = 80.0  # of sound at once: more gains nothing on a CPU
 BATCH_CAPTIONS = 64
 # Lengths in seconds that short sounds are padded to: few, so that sounds can share a batch.
 LADDER = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -194,8 +193,9 @@ def save_model(
     os.replace(part, folder / "model.json")
 
 
-def load_model(folder: Path, device: str = "auto") -> DualEncoder:
-    """Loads a model folder. device: "auto" (CUDA, MPS, CPU, whichever works), "cuda", "mps", "cpu".
+def load_model(folder: Path, device: str = "auto", precision: str = "auto") -> DualEncoder:
+    """Loads a model folder. device: "auto" (CUDA, MPS, CPU, whichever works), "cuda", "mps", "cpu";
+    precision: "float32", "bfloat16", or "auto", the faster one where both agree.
 
     Raises UserError for a broken folder and for a device that can't be used.
     """
@@ -229,7 +229,7 @@ def load_model(folder: Path, device: str = "auto") -> DualEncoder:
             "Remove that folder, or put a complete model there",
         ) from error
     module.eval().requires_grad_(False)
-    return TorchEncoder(module, tokenizer, config, entry.model_id, chosen)
+    return TorchEncoder(module, tokenizer, config, entry.model_id, chosen, precision)
 
 
 def _wide(value: torch.Tensor) -> torch.Tensor:
@@ -246,6 +246,7 @@ class TorchEncoder:
         config: dict[str, Any],
         model_id: str,
         device: str,
+        precision: str = "auto",
     ) -> None:
         self.model_id = model_id
         self.name: str = config["name"]
@@ -262,10 +263,12 @@ class TorchEncoder:
         self._audio = module.audio.to(device)
         self._text = module.text.to(device)
         self._audio_dtype = self._text_dtype = torch.float32
-        if bfloat16_is_faster(device, self._audio, self._probe_audio()):
+        if precision == "bfloat16" or (
+            precision == "auto" and bfloat16_is_faster(device, self._audio, self._probe_audio())
+        ):
             self._audio_dtype = torch.bfloat16
             self._audio = self._audio.bfloat16()
-        if self._audio_dtype == torch.bfloat16:  # not worth a probe where the larger side is not
+            # Not worth a probe where the larger side is not.
             self._text_dtype = _text_dtype(device, self._text)
             self._text = self._text.to(self._text_dtype)
         self._audio_lock = threading.Lock()
@@ -281,7 +284,7 @@ class TorchEncoder:
             lengths[length].append(row)
         features = np.empty((len(segments), self._features), np.float32)
         for length, rows in sorted(lengths.items()):
-            most = max(1, int(BATCH_SECONDS * self.rate / length))
+            most = max(1, int(batch_seconds(self.device) * self.rate / length))
             for start in range(0, len(rows), most):
                 batch = rows[start : start + most]
                 padded = np.zeros((len(batch), length), np.float32)

@@ -279,3 +279,21 @@ class _Step(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.where(x > 0.5005, x, -x)
+
+
+def test_the_precision_can_be_chosen(folder: Path) -> None:
+    exact: Any = load_model(folder, "cpu", "float32")
+    rough: Any = load_model(folder, "cpu", "bfloat16")
+    assert (exact._audio_dtype, rough._audio_dtype) == (torch.float32, torch.bfloat16)
+    sounds = [noise(RATE)]
+    one, other = exact.embed_audio(sounds)[0], rough.embed_audio(sounds)[0]
+    assert 0.99 < (one @ other.T).item() < 1.0 - 1e-7
+
+
+def test_batches_fit_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, cpu, card in ((None, 80.0, 640.0), (2**40, 80.0, 640.0), (0, 10.0, 10.0)):
+        monkeypatch.setattr(devices, "_free_memory", lambda device, free=free: free)
+        assert (devices.batch_seconds("cpu"), devices.batch_seconds("cuda")) == (cpu, card)
+    monkeypatch.setattr(devices, "_free_memory", lambda device: 4_000_000_000)
+    assert devices.batch_seconds("cuda") == 50.0
+    assert devices.batch_seconds("cpu") == 50.0
