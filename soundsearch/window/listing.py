@@ -53,11 +53,11 @@ class Listing(QObject):
         current = self.model.key(self.view.currentIndex().row())
         selected = [self.model.key(row) for row in self.view.selected_rows()]
         place = self.view.place()
-        held = current if self.looked else None
+        held = self.model.head_of(current) if self.looked else None
         if shown.keys is not None:
             self.model.show_keys(shown.keys)
         else:
-            self.model.show_matches(shown.matches, held)
+            self.model.show_matches(shown.matches, held, keep_open=not shown.new)
         self._select_again(current, selected)
         self.view.go_to_place(None if shown.new and not self.looked else place)
         self._show_groups()
@@ -68,7 +68,7 @@ class Listing(QObject):
         """The selection stays with the sounds, wherever their rows are now."""
         selection = self.view.selectionModel()
         flag = selection.SelectionFlag
-        row = self.model.row_of(current)
+        row = self.model.row_standing_for(current)
         if row is None:
             # Screen readers need a current row; it is not selected, nothing is played.
             if self.model.rowCount():
@@ -77,7 +77,7 @@ class Listing(QObject):
         selection.setCurrentIndex(self.model.index(row, 0), flag.NoUpdate)
         if len(selected) < MOST_RESELECTED:
             for key in selected:
-                row = self.model.row_of(key)
+                row = self.model.row_standing_for(key)
                 if row is not None:
                     selection.select(self.model.index(row, 0), flag.Select | flag.Rows)
 

@@ -193,6 +193,15 @@ QFrame#popup {{ background: {theme.raised}; border: 1px solid {theme.line}; bord
 QFrame#popup QLineEdit, QFrame#popup QComboBox {{ background: {theme.ground};
   border: 1px solid {theme.line}; border-radius: 4px; padding: 3px 6px; min-height: 18px; }}
 QFrame#popup QLineEdit:focus, QFrame#popup QComboBox:focus {{ border-color: {theme.accent}; }}
+QWidget#page QComboBox {{ background: {theme.raised}; border: 1px solid {theme.line};
+  border-radius: 6px; padding: 4px 8px; min-height: 18px; }}
+QWidget#page QComboBox:focus, QWidget#page QPlainTextEdit:focus {{ border-color: {theme.accent}; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {theme.faint};
+  border-radius: 4px; background: {theme.ground}; }}
+QCheckBox::indicator:hover, QCheckBox:focus::indicator {{ border-color: {theme.accent}; }}
+QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent};
+  image: url("{(resources() / "ticks" / f"{theme.name}.svg").as_posix()}"); }}
+QCheckBox {{ spacing: 8px; }}
 QComboBox::drop-down {{ border: 0; width: 20px; }}
 QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line};
   border-radius: 8px; }}

@@ -84,7 +84,7 @@ class TagPopup(_Popup):
         super().__init__(many, window)
         self._sounds = sounds
         self._theme = theme
-        self.field.setPlaceholderText("Add tags, with commas between them")
+        self.field.setPlaceholderText("Add tags: rain, roof")
         self.field.setCompleter(_completer(known, self))
         self.field.returnPressed.connect(self._add)
         self._rows = QVBoxLayout()

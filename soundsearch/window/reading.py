@@ -3,7 +3,6 @@ thread. Without a library they answer as for an empty one."""
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +16,6 @@ from soundsearch.window.made import Made, made
 from soundsearch.window.sidebar import Place
 from soundsearch.window.waveform import Envelope, read_envelope
 
-_NUMBERS = re.compile(r"\d+")
 _ORDERS = {
     "duration": "min(s.seconds), min(f.name COLLATE NOCASE)",
     "-duration": "min(s.seconds) DESC, min(f.name COLLATE NOCASE)",
@@ -126,7 +124,8 @@ def rows(desk: Desk, sounds: Sequence[int]) -> list[Match]:
     """Sounds by id, as rows that match nothing in particular."""
     if desk.library is None or desk.names is None:
         return []
-    return list(rank(Query(), desk.library, desk.names, k=len(sounds), chosen=sounds).matches)
+    answer = rank(Query(), desk.library, desk.names, k=len(sounds), chosen=sounds, takes=True)
+    return list(answer.matches)
 
 
 def favourites(desk: Desk) -> frozenset[int]:
@@ -146,17 +145,8 @@ def set_favourites(desk: Desk, matches: Sequence[Match], favourite: bool) -> fro
 
 
 def takes(desk: Desk, match: Match) -> list[Match]:
-    """The other takes of a sound: files in its folder whose names differ by numbers only."""
-    if desk.library is None:
-        return []
-    stem = _NUMBERS.sub("", match.name)
-    found = desk.library.db.execute(
-        "SELECT DISTINCT sound_id, name FROM files WHERE folder = ? AND sound_id IS NOT NULL"
-        f" AND state IN {SHOWN_STATES} ORDER BY name COLLATE NOCASE",
-        (match.folder,),
-    )
-    ids = [sound for sound, name in found if _NUMBERS.sub("", name) == stem]
-    return [take for take in rows(desk, ids) if take.sound_id != match.sound_id]
+    """The other takes that a row stands for, by name."""
+    return rows(desk, match.members)
 
 
 def _sounds(desk: Desk, identities: Iterable[bytes]) -> frozenset[int]:

@@ -110,11 +110,15 @@ class ResultsModel(QAbstractTableModel):
 
     # What is shown.
 
-    def show_matches(self, matches: Iterable[Match], held: int | None = None) -> None:
-        """Replaces the list; with `held` (a key), nothing above that row moves (see merge)."""
+    def show_matches(
+        self, matches: Iterable[Match], held: int | None = None, keep_open: bool = False
+    ) -> None:
+        """Replaces the list; with `held` (a key), nothing above that row moves (see merge).
+        keep_open: open groups stay open where their heads are still there."""
         found = {key_of(match): match for match in matches}
-        keys = merge([k for k in self._keys if not self.is_take(k)], list(found), held)
-        self._replace(keys, found)
+        takes = {take for below in self._takes.values() for take in below}
+        keys = merge([key for key in self._keys if key not in takes], list(found), held)
+        self._replace(keys, found, keep_open)
 
     def show_keys(self, keys: Sequence[int]) -> None:
         """Replaces the list by sounds whose rows are asked for when they are painted."""
@@ -178,9 +182,27 @@ class ResultsModel(QAbstractTableModel):
             self._rows = {key: row for row, key in enumerate(self._keys)}
         return self._rows.get(key)
 
+    def row_standing_for(self, key: int | None) -> int | None:
+        """The row of a sound, or the row that it is a take of."""
+        row = self.row_of(key)
+        if row is not None or key is None:
+            return row
+        return next(
+            (
+                place
+                for place, head in enumerate(self._keys)
+                if (match := self._matches.get(head)) is not None and key in match.members
+            ),
+            None,
+        )
+
     def is_take(self, key: int) -> bool:
         """Whether the row stands below the head of an open group."""
         return any(key in below for below in self._takes.values())
+
+    def head_of(self, key: int | None) -> int | None:
+        """The head of the open group in which a row stands; else the row itself."""
+        return next((head for head, below in self._takes.items() if key in below), key)
 
     def is_open(self, key: int) -> bool:
         return key in self._takes
@@ -239,8 +261,13 @@ class ResultsModel(QAbstractTableModel):
         if row is not None:
             self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
 
-    def _replace(self, keys: list[int], matches: dict[int, Match]) -> None:
-        if keys == self._keys and not self._takes:
+    def _replace(self, keys: list[int], matches: dict[int, Match], keep_open: bool = False) -> None:
+        takes = self._still_open(set(keys), matches) if keep_open else {}
+        if takes:
+            keys = [row for key in keys for row in (key, *takes.get(key, ()))]
+            below = {take: self._matches[take] for group in takes.values() for take in group}
+            matches = {**below, **matches}
+        if keys == self._keys and takes == self._takes:
             # The usual case while a search is refined: nothing moves, only values change.
             self._matches = matches
             if keys:
@@ -248,10 +275,21 @@ class ResultsModel(QAbstractTableModel):
             return
         self.beginResetModel()
         self._keys, self._matches, self._rows = keys, matches, None
-        self._takes.clear()
+        self._takes = takes
         self._missing.clear()
         self._asked.clear()
         self.endResetModel()
+
+    def _still_open(self, heads: set[int], matches: dict[int, Match]) -> dict[int, list[int]]:
+        """The open groups of a new list: what the head still stands for, and has no own row."""
+        found = {}
+        for head, below in self._takes.items():
+            match = matches.get(head)
+            members = set(match.members) if match is not None else set()
+            kept = [take for take in below if take in members and take not in heads]
+            if kept:
+                found[head] = kept
+        return found
 
 
 _ROLES = frozenset(

@@ -99,3 +99,42 @@ def test_five_thousand_signals(qapp) -> None:
     for _ in range(5000):
         sender.told.emit(True)
     assert len(seen) == 5000
+
+
+def test_an_open_group_stays_open_while_the_same_question_is_answered(qapp) -> None:
+    model = ResultsModel()
+    head = make_match(1, takes=4, members=(7, 8, 9))
+    model.show_matches([head, make_match(2)])
+    model.open_takes(1, [make_match(7), make_match(8), make_match(9)])
+    # Another row came, one take isn't alike any more, and another has a row of its own.
+    model.show_matches(
+        [make_match(3), make_match(1, takes=3, members=(7, 8)), make_match(8)], keep_open=True
+    )
+    assert [model.key(row) for row in range(model.rowCount())] == [3, 1, 7, 8]
+    assert model.open_groups() == {1}
+    assert model.head_of(7) == 1
+    assert model.head_of(8) == 8
+    taken = model.match_at(2)
+    assert taken is not None
+    assert taken.name == "sound 7"
+    # The head is gone, and its group with it.
+    model.show_matches([make_match(3)], keep_open=True)
+    assert not model.open_groups()
+    assert model.rowCount() == 1
+
+
+def test_another_question_closes_groups(qapp) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(1, takes=2, members=(7,))])
+    model.open_takes(1, [make_match(7)])
+    model.show_matches([make_match(1, takes=2, members=(7,))])
+    assert model.rowCount() == 1
+
+
+def test_a_sound_is_found_in_the_row_that_stands_for_it(qapp) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(2), make_match(1, takes=2, members=(7,))])
+    assert model.row_standing_for(7) == 1
+    assert model.row_standing_for(2) == 0
+    assert model.row_standing_for(99) is None
+    assert model.row_standing_for(None) is None
