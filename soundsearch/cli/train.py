@@ -72,6 +72,8 @@ def _progress(
         recent: list[tuple[float, int]] = []
 
         def watch(done: float, step: int) -> None:
+            if recent and step < recent[-1][1]:  # another stage has begun
+                recent.clear()
             recent.append((time.monotonic(), step))
             del recent[:-50]
             seconds, steps = recent[-1][0] - recent[0][0], recent[-1][1] - recent[0][1]

@@ -155,6 +155,8 @@ class Run(Generic[T]):
                 report("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
                 recent = []
                 self._save("last.pt")
+        if self.place.processes > 1:
+            distributed.barrier()  # who goes on finds the last checkpoints written
 
     def _one_step(self, batch: Any) -> dict[str, torch.Tensor]:
         settings, learner = self.settings, self.task.learner.train()
