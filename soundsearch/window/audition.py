@@ -65,13 +65,15 @@ class Audition(QObject):
         return self._playing is not None
 
     def show(self, match: Match, play: bool) -> None:
-        """Puts a sound into the strip, and plays it if asked."""
+        """Puts a sound into the strip, and plays it if asked; the same sound keeps its region."""
         if self._playing is not None and not play:
             self._player.stop()
+        again = self._match is not None and key_of(self._match) == key_of(match)
         self._quiet()
         self._match = match
-        self.region = None
-        self._show()
+        if not again or self._panel.waveform.message:
+            self.region = None
+            self._show()
         if play:
             self.play()
 

@@ -177,8 +177,11 @@ def test_the_region_is_what_is_played(open_window: Callable[..., Open]) -> None:
     assert opened.window.bar.field.text() == "x"
     opened.window.keys.escape()
     assert opened.window.bar.field.text() == ""
-    # Another sound has no region.
+    # The same sound once more keeps its region; another one has none.
     select(opened)
+    opened.window.listing.play_again()
+    assert opened.window.audition.region == (0.25, 0.5)
+    assert opened.player.played[-1][1] == 0.25
     opened.window.view.go_to(1)
     assert opened.window.audition.region is None
 
