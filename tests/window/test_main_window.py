@@ -265,6 +265,9 @@ def test_the_menu_has_every_action_of_a_row(open_window, qtbot) -> None:
         "Less like this",
         "Copy path",
         "Show in the file manager",
+        "Tags…",
+        "Rating",
+        "Add to collection",
     ]
 
 
@@ -403,7 +406,7 @@ def test_the_output_is_chosen_in_the_menu(open_window) -> None:
     ]
     assert [text for text, a in outputs.items() if a.isChecked()][0].startswith("USB")
     outputs["Speakers && more, ALSA"].trigger()
-    assert one.player.calls[-1] == ("set_device", "Speakers & more, ALSA")
+    assert one.player.calls[-1] == ("set_device", "Speakers & more, ALSA", False)
     menu_of(one, "Output")["The system's default · Headphones, ALSA"].trigger()
     assert one.player.calls[-1] == ("set_device", None)
     one.window.close()
