@@ -21,6 +21,7 @@ import numpy as np
 from soundsearch.audio.facts import Facts
 
 STALL_SECONDS = 30.0
+START_SECONDS = 60.0  # more for a child that is only starting, on a machine with other things to do
 SLOWEST_DRIVE = 4e6  # bytes/s; a long file on a network drive is not a stalled decoder
 SLOTS = 3  # segments a child may have decoded ahead of the parent
 ATTEMPTS = 2
@@ -140,6 +141,8 @@ class Decoders:
                 if child.pipe not in ready:
                     child.silent += listened
                     patience = self._stall_seconds + child.job.size / SLOWEST_DRIVE
+                    if not child.started:  # which is no fault of the file
+                        patience += START_SECONDS
                     if child.silent > patience:
                         job = replace_child(index)
                         feed(self._children[index])
@@ -193,6 +196,7 @@ class _Child:
         theirs.close()  # else the end of the child would never be seen
         self.job: Job | None = None
         self.silent = 0.0
+        self.started = False
 
     def give(self, job: Job) -> None:
         self.job, self.silent = job, 0.0
@@ -203,6 +207,9 @@ class _Child:
         kind, *content = self.pipe.recv()
         job = self.job
         assert job is not None
+        if kind == "started":
+            self.started = True
+            return None
         if kind == "identity":
             self.pipe.send(need(job, content[0]))
             return None
@@ -263,6 +270,7 @@ def _decode_until_closed(
     slots = np.ndarray((SLOTS, samples), np.float32, memory.buf)
     # Our parent is gone, or done with us, when the pipe ends.
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        pipe.send(("started",))
         while True:
             _read(pipe, pipe.recv(), slots, rate, segment_seconds)
 

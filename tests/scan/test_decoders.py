@@ -73,15 +73,24 @@ def test_a_decoder_without_progress_is_replaced_and_its_file_fails() -> None:
             os.kill(stopped[0], signal.SIGSTOP)
         return ALL
 
-    with Decoders(1, 16_000, 1.0, stall_seconds=1.0) as decoders:
+    with Decoders(1, 16_000, 1.0, stall_seconds=3.0) as decoders:
         jobs = [job(path, key) for key, path in enumerate(files)]
         events = list(decoders.run(jobs, need))
         assert stopped[0] not in decoders.pids
     assert len(stopped) == 1
     assert sorted(by_key(events, Decoded)) == [1, 2]
     (failed,) = by_key(events, Failed)[0]
-    assert failed.reason == "reading it made no progress for 1 s"
+    assert failed.reason == "reading it made no progress for 3 s"
     assert failed.retry
+
+
+def test_a_decoder_that_starts_slowly_is_no_fault_of_the_file() -> None:
+    with Decoders(1, None, 1.0, stall_seconds=2.0) as decoders:
+        pid = decoders.pids[0]
+        os.kill(pid, signal.SIGSTOP)
+        threading.Timer(4.0, os.kill, (pid, signal.SIGCONT)).start()
+        events = list(decoders.run([job(SOUNDS / "bell.flac")], lambda job, identity: ALL))
+    assert [type(event) for event in events] == [Decoded]
 
 
 def test_a_file_whose_decoder_died_once_is_read_again() -> None:
