@@ -408,7 +408,7 @@ def test_the_output_is_chosen_in_the_menu(open_window) -> None:
     outputs["Speakers && more, ALSA"].trigger()
     assert one.player.calls[-1] == ("set_device", "Speakers & more, ALSA", False)
     menu_of(one, "Output")["The system's default · Headphones, ALSA"].trigger()
-    assert one.player.calls[-1] == ("set_device", None)
+    assert one.player.calls[-1] == ("set_device", None, False)
     one.window.close()
     assert load_settings(one.data).output_device == ""
 
