@@ -21,7 +21,7 @@ from soundsearch.models.text import CaptionTokenizer, TextConfig, TextEncoder, c
 
 @dataclass(frozen=True)
 class Distillation:
-    """Sizes of the text encoder and how long it learns (minutes of wall time at most)."""
+    """Sizes of the text encoder and how it learns. precision: "float32" or "bfloat16"."""
 
     vocabulary: int = 8_000
     hidden: int = 256
@@ -32,6 +32,7 @@ class Distillation:
     epochs: int = 5
     batch: int = 128
     learning_rate: float = 1e-3
+    precision: str = "float32"
     seed: int = 1
 
 
@@ -137,8 +138,9 @@ def distil(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             rows = batches[number]
-            found = student(*tokenizer([texts[i] for i in rows]))
-            cosine = (found * torch.from_numpy(vectors[rows])).sum(1).mean()
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                found = student(*tokenizer([texts[i] for i in rows]))
+            cosine = (found.float() * torch.from_numpy(vectors[rows])).sum(1).mean()
             optimizer.zero_grad()
             (1.0 - cosine).backward()
             nn.utils.clip_grad_norm_(student.parameters(), 1.0)

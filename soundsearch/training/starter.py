@@ -32,14 +32,18 @@ from soundsearch.training.distil import (
 )
 from soundsearch.training.evaluate import file_names
 from soundsearch.training.finish import Measuring, finish
+from soundsearch.training.joint import Joint, features_of, join_parts
 from soundsearch.training.loop import Report, Run, Watch
+from soundsearch.training.metrics import query_metrics
 from soundsearch.training.pack import Pack, Packing, join, pack, read_pack
 from soundsearch.training.sentences import sentence_vectors
 from soundsearch.training.starter_task import Corpus, Learner, Settings, StarterTask, retrieval
 from soundsearch.training.synthetic import write_clips
 from soundsearch.training.tune import Texts, Tuning, text_weights, tune_text
 
+DIM = 256  # of the joint space
 _CAPTIONS = 4  # of each clip
+_TEXTS_FOR_AXES = 12_000
 _STEPS_TOLD = 5  # between two that children tell
 FIRST_SEED = 101  # of the synthesised sounds
 
@@ -117,15 +121,12 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
     rows = _rows_of([*clips, *made], [*learn, *made])
     best = torch.load(run.folder / "best.pt", map_location="cpu")
     run.task.learner.load_state_dict(best["learner"])
-    validate = _validation(run.task.learner, recipe, texts, clips, held)
-    report(f"the tagger's half weighs {balance(run.task.learner, validate)}")
-    model, config = assemble(recipe, run.task.learner, student, tokenizer)
-    captions_of = texts.captions[rows]
-    softness, learnt = recipe.train[-1].softness, run.task
+    joint = join_learnt(recipe, run.task, texts, clips, held, report)
+    model, config = assemble(recipe, joint, student, tokenizer)
+    captions_of, softness = texts.captions[rows], recipe.train[-1].softness
     tune_text(
-        model, learnt.learner, learnt.corpus, texts, captions_of, tokenizer, softness, recipe.tune,
-        report,
-    )  # fmt: skip
+        model, joint, run.task.corpus, texts, captions_of, tokenizer, softness, recipe.tune, report
+    )
     save_model(recipe.out, model, config, tokenizer)
     heard = [[*learn, *made][row] for row in np.unique(run.task.corpus.pack.clip)]
     complete(recipe, heard, held, everything, _record(recipe, run, best), report)
@@ -208,23 +209,29 @@ def read_packs(work: Path, learn: int, made: int) -> Pack:
     return join([*packs, read_pack(work / "made")], [learn, made]) if made else packs[0]
 
 
-def balance(learner: Learner, validate: Callable[[], float]) -> float:
-    """Makes the tagger's half of sounds weigh as much as serves held-out clips best; the factor."""
-    learner.eval()
-    projection, half = learner.audio_projection, slice(learner.label_dim, None)
-    weight, bias = projection.weight.detach()[half].clone(), projection.bias.detach()[half].clone()
-    found: dict[float, float] = {}
+def join_learnt(
+    recipe: Recipe,
+    task: StarterTask,
+    texts: Texts,
+    clips: list[Clip],
+    held: list[Clip],
+    report: Report,
+) -> Joint:
+    """The joint space of what was learnt; what is open is chosen by held-out clips."""
+    packed = read_pack(recipe.work / "held")
+    labels = np.array([held[clip].label for clip in packed.clip])
+    asked, firsts = np.unique(labels, return_index=True)
+    rows = texts.captions[_rows_of(clips, held)][packed.clip[firsts], 0]
+    right = asked[:, None] == labels
+    vectors = torch.from_numpy(texts.vectors)
+    learner = task.learner.cpu().eval()
+    sounds = features_of(learner, packed.mel, packed.frames, np.arange(len(packed)))
 
-    def weigh(factor: float) -> None:
-        with torch.no_grad():
-            projection.weight[half], projection.bias[half] = weight * factor, bias * factor
+    def find(scores: torch.Tensor) -> float:
+        return float(query_metrics(scores.numpy(), right)["mAP@10"].mean())
 
-    for factor in (1.0, 1.5, 2.0, 3.0, 4.0, 6.0):
-        weigh(factor)
-        found[factor] = validate()
-    best = max(found, key=lambda factor: found[factor])
-    weigh(best)
-    return best
+    joint = join_parts(learner, task.corpus, (sounds, vectors[rows]), find, report)
+    return joint.narrowed(vectors[:: max(1, len(vectors) // _TEXTS_FOR_AXES)], DIM)
 
 
 def _record(recipe: Recipe, run: Run[StarterTask], best: dict[str, Any]) -> dict[str, object]:
@@ -328,9 +335,10 @@ def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, Stud
 
 
 def assemble(
-    recipe: Recipe, learner: Learner, student: Student, tokenizer: str
+    recipe: Recipe, joint: Joint, student: Student, tokenizer: str
 ) -> tuple[DualModel, dict[str, Any]]:
-    """The dual model of both sides, and its configuration as it stands in model.json."""
+    """The dual model of both sides, and its configuration as it stands in model.json. The text
+    projection is left to `tune_text`."""
     text = text_config(recipe.text, len(vocabulary_words(tokenizer)))
     audio = (
         StarterPasstConfig()
@@ -340,7 +348,7 @@ def assemble(
     config: dict[str, Any] = {
         "name": recipe.name,
         "kind": recipe.train[-1].network,
-        "dim": learner.dim,
+        "dim": joint.dim,
         "rate": 32_000,
         "segment_seconds": 10.0,
         "padding": "bucket",
@@ -355,13 +363,7 @@ def assemble(
         "source": "trained from scratch by `soundsearch train resources/training/starter.toml`",
     }
     model = build(config)
-    model.audio.load_state_dict(learner.audio.state_dict())
-    model.audio_projection.load_state_dict(learner.audio_projection.state_dict())
+    model.audio.load_state_dict(joint.audio.state_dict())
+    model.audio_projection.load_state_dict(joint.audio_projection.state_dict())
     model.text.load_state_dict(student.encoder.state_dict())
-    with torch.no_grad():
-        label, known = learner.text_label.weight, learner.known.T  # (label_dim, T), (known_dim, T)
-        # Rows at a scale at which both halves weigh about the same.
-        both = torch.cat([label / label.norm(), known / known.norm()])
-        model.text_projection.weight.copy_(both @ student.head.weight)
-        model.text_projection.bias.copy_(both @ student.head.bias)
     return model, config

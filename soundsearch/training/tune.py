@@ -9,9 +9,9 @@ from torch import nn
 
 from soundsearch.models.encoder import DualModel
 from soundsearch.models.text import CaptionTokenizer
+from soundsearch.training.joint import Joint, features_of
 from soundsearch.training.losses import cosine_loss, label_positives, nt_xent
-from soundsearch.training.pack import Pack
-from soundsearch.training.starter_task import Corpus, Learner
+from soundsearch.training.starter_task import Corpus
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def text_weights(texts: Texts) -> np.ndarray:
 
 def tune_text(
     model: DualModel,
-    learner: Learner,
+    joint: Joint,
     learnt: Corpus,
     texts: Texts,
     caption_rows: np.ndarray,
@@ -70,12 +70,16 @@ def tune_text(
     weights /= weights.sum()
     own = [*model.text.parameters(), *model.text_projection.parameters()]
     optimizer = torch.optim.AdamW(own, settings.learning_rate, weight_decay=0.01)
-    temperature = learner.log_temperature.exp().clamp(0.02, 0.2).detach()
     # Versions in which a second sound is loud have no caption of their own here.
     alone = np.flatnonzero((learnt.pack.other < 0) | (learnt.pack.decibels < -6.0))
     alone = random.permutation(alone)[: settings.sounds]
-    sounds = joint_vectors(learner.cpu(), learnt.pack, alone)
+    with torch.no_grad():
+        features = features_of(joint, learnt.pack.mel, learnt.pack.frames, alone)
+        sounds = joint.audio_vectors(features)
     model.text.eval()  # without dropout
+    settle_projection(
+        model, joint, tokenizer, texts, random.choice(len(texts.texts), 8192, p=weights)
+    )
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             done = step / settings.steps
@@ -89,10 +93,10 @@ def tune_text(
         asked = np.concatenate([numbers, others])
         found = model.text_vectors(*tokenizer([texts.texts[i] for i in asked]))
         with torch.no_grad():
-            wanted = learner.text_vectors(torch.from_numpy(texts.vectors[asked]))
+            wanted = joint.text_vectors(torch.from_numpy(texts.vectors[asked]))
             labels = texts.vectors[caption_rows[learnt.pack.clip[rows], 0]]
             positives = label_positives(torch.from_numpy(labels), softness)
-        contrast = nt_xent(sounds[drawn], found[: len(rows)], positives, temperature)
+        contrast = nt_xent(sounds[drawn], found[: len(rows)], positives, joint.temperature)
         stay = cosine_loss(found, wanted)
         optimizer.zero_grad()
         (0.2 * contrast + 4.0 * stay).backward()
@@ -102,16 +106,19 @@ def tune_text(
             report(f"text {step + 1}: contrast {contrast.item():.3f}, apart {stay.item():.4f}")
 
 
-@torch.inference_mode()
-def joint_vectors(
-    learner: Learner, packed: Pack, rows: np.ndarray, batch: int = 64
-) -> torch.Tensor:
-    """Joint unit vectors of some versions, float32 (n, D)."""
-    learner.eval()
+@torch.no_grad()
+def settle_projection(
+    model: DualModel, joint: Joint, tokenizer: CaptionTokenizer, texts: Texts, rows: np.ndarray
+) -> None:
+    """The text projection by least squares: from what the text encoder says of some texts to where
+    these stand in the joint space."""
     parts = []
-    for first in range(0, len(rows), batch):
-        some = rows[first : first + batch]
-        mel = torch.from_numpy(packed.mel[some].astype(np.float32))[:, None]
-        frames = torch.from_numpy(packed.frames[some].astype(np.int64))
-        parts.append(learner.audio_vectors(learner.audio.window(mel, frames)))
-    return torch.cat(parts).clone()
+    for some in np.array_split(rows, -(-len(rows) // 64)):
+        parts.append(model.text(*tokenizer([texts.texts[i] for i in some])))
+    found = torch.cat(parts)
+    wanted = joint.text_vectors(torch.from_numpy(texts.vectors[rows]))
+    x = torch.cat([found, torch.ones(len(found), 1)], dim=1).double()
+    gram = x.T @ x + 1e-4 * len(x) * torch.eye(x.shape[1])
+    weight = torch.linalg.solve(gram, x.T @ wanted.double()).T.float()  # (D, hidden + 1)
+    model.text_projection.weight.copy_(weight[:, :-1])
+    model.text_projection.bias.copy_(weight[:, -1])
