@@ -33,6 +33,7 @@ from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 from soundsearch.models.text import CaptionTokenizer, TextConfig, TextEncoder
 
 BATCH_CAPTIONS = 64
+_MADE_AT_ONCE = 64 << 20  # bytes of weights
 # Lengths in seconds that short sounds are padded to: few, so that sounds can share a batch.
 LADDER = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 
@@ -73,7 +74,7 @@ class DualModel(nn.Module):
     samples → front → mel → audio → features → audio_projection; ids → text → text_projection.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], for_use: bool = False) -> None:
         super().__init__()
         text = TextConfig(**config["text"])
         if config["kind"] == "clap":
@@ -92,7 +93,7 @@ class DualModel(nn.Module):
         # Some audio encoders have a front end of their own and take samples.
         from_mel = isinstance(self.audio, Passt | SmallCnn)
         self.front = Front(config.get("mel_pooling", 1)) if from_mel else nn.Identity()
-        self.text = TextEncoder(text)
+        self.text = TextEncoder(text, plain=for_use)
         self.audio_projection = nn.Linear(self.audio.dim, config["dim"])
         self.text_projection = nn.Linear(self.text.dim, config["dim"])
 
@@ -122,8 +123,8 @@ class Front(nn.Module):
         return functional.avg_pool2d(mel, self.pooling) if self.pooling > 1 else mel
 
 
-def build(config: dict[str, Any]) -> DualModel:
-    """A model with random weights.
+def build(config: dict[str, Any], for_use: bool = False) -> DualModel:
+    """A model with random weights. for_use: not to be trained, see TextEncoder's `plain`.
 
     config, as in model.json:
     kind "passt" | "cnn" | "clap"; dim; rate; segment_seconds; padding "segment" (to a whole
@@ -133,7 +134,7 @@ def build(config: dict[str, Any]) -> DualModel:
     CnnConfig, or {"network": "starter"} and those of StarterPasstConfig or StarterCnnConfig; text:
     the fields of TextConfig.
     """
-    return DualModel(config)
+    return DualModel(config, for_use)
 
 
 def _audio_encoder(config: dict[str, Any]) -> Any:
@@ -203,10 +204,13 @@ def load_model(folder: Path, device: str = "auto", precision: str = "auto") -> D
     entry = read_entry(folder)
     try:
         config = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        # Without values first: making random ones takes longer than reading the weights.
-        with torch.device("meta"):
-            module = build(config)
-        weights = load_file(folder / "weights.safetensors")
+        stored = folder / "weights.safetensors"
+        # Large ones without values first: random ones take longer to make than weights to read.
+        # Small ones not: for that torch imports its compiler, which takes seconds.
+        large = stored.stat().st_size > _MADE_AT_ONCE
+        with torch.device("meta" if large else "cpu"):
+            module = build(config, for_use=True)
+        weights = load_file(stored)
         module.load_state_dict({key: _wide(value) for key, value in weights.items()}, assign=True)
         pad = module.text.network.config.pad_token_id
         text = module.text.config

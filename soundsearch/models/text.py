@@ -6,12 +6,14 @@ kept, the end token among them, unless a model was trained otherwise.
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
+
+from soundsearch.models.bert import Bert, BertSettings
 
 NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -32,20 +34,31 @@ class TextConfig:
 
 
 class TextEncoder(nn.Module):
-    """Tokens to features: int64 ids and mask (B, T) → (B, hidden size)."""
+    """Tokens to features: int64 ids and mask (B, T) → (B, hidden size).
 
-    def __init__(self, config: TextConfig) -> None:
+    plain: for use alone, without transformers where that is possible.
+    """
+
+    def __init__(self, config: TextConfig, plain: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.network = _network(config)
+        self._plain = plain and config.architecture == "bert" and _is_plain(config.config)
+        self.network = Bert(BertSettings(**config.config)) if self._plain else _network(config)
         self.dim = int(self.network.config.hidden_size)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        x = self.network(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, H)
+        if self._plain:
+            x = self.network(ids, mask)  # (B, T, H)
+        else:
+            x = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
         if self.config.pooling == "cls":
             return x[:, 0]
         weights = mask[..., None].to(x.dtype)
         return (x * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+
+def _is_plain(settings: dict[str, Any]) -> bool:
+    return settings.keys() <= {field.name for field in fields(BertSettings)}
 
 
 def _network(config: TextConfig) -> Any:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from soundsearch.models.bert import Bert
 from soundsearch.models.text import CaptionTokenizer, TextConfig, TextEncoder, clean_caption
 from tests.models.small import small_config, small_tokenizer
 
@@ -73,3 +74,26 @@ def test_robertas_keys_are_the_published_ones() -> None:
 def test_an_unknown_architecture() -> None:
     with pytest.raises(ValueError, match="unknown text encoder"):
         TextEncoder(TextConfig("gpt"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_the_plain_bert_is_that_of_transformers(pooling: str) -> None:
+    settings = small_config()["text"]["config"]
+    config = TextConfig("bert", settings, pooling)  # type: ignore[arg-type]
+    torch.manual_seed(3)
+    trained = TextEncoder(config).eval()
+    plain = TextEncoder(config, plain=True).eval()
+    assert isinstance(plain.network, Bert)
+    for value in trained.parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    plain.load_state_dict(trained.state_dict())
+    ids = torch.randint(1, settings["vocab_size"], (5, 9))
+    mask = (torch.arange(9)[None] < torch.tensor([[9], [3], [5], [1], [9]])).long()
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(ids, mask), trained(ids, mask), atol=1e-4, rtol=1e-4)
+
+
+def test_what_the_plain_bert_lacks_is_left_to_transformers() -> None:
+    settings = small_config()["text"]["config"] | {"hidden_act": "relu"}
+    encoder = TextEncoder(TextConfig("bert", settings), plain=True)
+    assert not isinstance(encoder.network, Bert)
