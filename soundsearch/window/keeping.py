@@ -109,8 +109,11 @@ class Keeping(QObject):
 
     def rate(self, stars: int) -> None:
         matches = self._view.selected_matches()
-        if matches:
+        if matches and stars:
             self._change(lambda desk: making.rate(desk, matches, stars))
+        elif rated := sum(match.sound_id in self.made.ratings for match in matches):
+            told = f"{rated:,} ratings removed" if rated > 1 else "Rating removed"
+            self._remove(told, lambda desk: making.clear_ratings(desk, matches))
 
     def edit_tags(self) -> None:
         matches = self._view.selected_matches()
@@ -120,7 +123,10 @@ class Keeping(QObject):
 
         def show() -> None:
             self._reader.ask(
-                "tags", lambda desk: making.tags_of(desk, matches), popup.show_tags, self._tell
+                "tags",
+                lambda desk: making.tags_of(desk, matches),
+                popup.show_tags,
+                self._notice.tell_error,
             )
 
         def add(text: str) -> None:
@@ -247,7 +253,7 @@ class Keeping(QObject):
             "",
             work,
             lambda count: self._notice.tell(f"{count:,} sounds are listed in {file.name}"),
-            self._tell,
+            self._notice.tell_error,
         )
 
     def export_to(self, file: Path) -> None:
@@ -255,7 +261,7 @@ class Keeping(QObject):
             "",
             lambda desk: making.export_all(desk, file),
             lambda _: self._notice.tell(f"Everything you made is in {file.name}"),
-            self._tell,
+            self._notice.tell_error,
         )
 
     def import_from(self, file: Path) -> None:
@@ -270,7 +276,7 @@ class Keeping(QObject):
             "",
             lambda desk: making.files_of(desk, scope.id),
             lambda found: self._copy(found[0], found[1], folder),
-            self._tell,
+            self._notice.tell_error,
         )
 
     def _copy(self, paths: list[bytes], roots: list[bytes], folder: Path) -> None:
@@ -300,7 +306,7 @@ class Keeping(QObject):
             return
         self._copying = None
         if isinstance(result, UserError):
-            self._tell(result)
+            self._notice.tell_error(result)
             return
         text = f"{len(result.files):,} sounds copied"
         if result.failed:
@@ -328,7 +334,7 @@ class Keeping(QObject):
             if not quiet:
                 self.changed.emit()
 
-        self._reader.ask("", both, show, self._tell)
+        self._reader.ask("", both, show, self._notice.tell_error)
 
     def _remove(self, told: str, work: Callable[[Desk], Undo]) -> None:
         def both(desk: Desk) -> tuple[Undo, Made]:
@@ -341,10 +347,4 @@ class Keeping(QObject):
             self._notice.tell(told, "Undo", lambda: self._change(undo))
             self.changed.emit()
 
-        self._reader.ask("", both, show, self._tell)
-
-    def _tell(self, error: Exception) -> None:
-        if isinstance(error, UserError):
-            self._notice.tell(f"{error.message}. {error.fix}" if error.fix else error.message)
-        else:
-            self._notice.tell(f"That didn't work ({error})", stays=True)
+        self._reader.ask("", both, show, self._notice.tell_error)

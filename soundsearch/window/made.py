@@ -60,6 +60,18 @@ def rate(desk: Desk, matches: Sequence[Match], rating: int) -> None:
         _person(desk).set_rating(match.identity, match.path, rating)
 
 
+def clear_ratings(desk: Desk, matches: Sequence[Match]) -> Undo:
+    before = _person(desk).ratings()
+    there = [match for match in matches if match.identity in before]
+    rate(desk, there, 0)
+
+    def undo(later: Desk) -> None:
+        for match in there:
+            rate(later, [match], before[match.identity])
+
+    return undo
+
+
 def tags_of(desk: Desk, matches: Sequence[Match]) -> dict[str, int]:
     """The tags of some sounds, and how many of these have each."""
     counts: dict[str, int] = {}

@@ -83,7 +83,7 @@ class MainWindow(QWidget):
             self.view, self.envelopes, self.audition, parts.reader, self.settings, self
         )
         self.searching = Searching(parts.reader, parts.worker.send, self)
-        self.rows = RowActions(self.view, parts.reader, self.listing.play_again, self)
+        self.rows = RowActions(self.view, parts.reader, self.notice, self.listing.play_again, self)
         self.folders = Folders(
             parts.worker.send, parts.reader, self.notice, parts.data, parts.write_demo, self
         )

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from soundsearch.errors import UserError
 from soundsearch.window import palette
 from soundsearch.window.palette import Theme
 
@@ -197,6 +198,11 @@ class Notice(QFrame):
             self._leave.stop()
         else:
             self._leave.start(NOTICE_SECONDS * 1000)
+
+    def tell_error(self, error: Exception) -> None:
+        """Why something that was asked for wasn't done."""
+        expected = isinstance(error, UserError)
+        self.tell(str(error) if expected else f"That didn't work ({error})", stays=not expected)
 
     def _act(self) -> None:
         self.hide()

@@ -12,6 +12,7 @@ from soundsearch.search.ranking import Match
 from soundsearch.window import reading
 from soundsearch.window.bridge import Reader
 from soundsearch.window.chips import Chip
+from soundsearch.window.pages import Notice
 from soundsearch.window.results_model import shown_path
 from soundsearch.window.results_view import ResultsView
 from soundsearch.window.reveal import reveal
@@ -30,11 +31,17 @@ class RowActions(QObject):
     takes_wanted = Signal(int)
 
     def __init__(
-        self, view: ResultsView, reader: Reader, play: Callable[[], object], window: QWidget
+        self,
+        view: ResultsView,
+        reader: Reader,
+        notice: Notice,
+        play: Callable[[], object],
+        window: QWidget,
     ) -> None:
         super().__init__(window)
         self._view = view
         self._reader = reader
+        self._notice = notice
         self._window = window
         self.favourites: set[int] = set()
         self.more: list[Callable[[QMenu], None]] = []  # add their own to the menu
@@ -118,14 +125,27 @@ class RowActions(QObject):
         chosen = [match for match in matches if match.sound_id]
         if not chosen:
             return
-        favourite = any(match.sound_id not in self.favourites for match in chosen)
-        changed = {match.sound_id for match in chosen if match.sound_id}
+        if any(match.sound_id not in self.favourites for match in chosen):
+            self._set_favourites(chosen, True)
+            return
+        self._set_favourites(chosen, False)
+        told = f"{len(chosen):,} favourites removed" if len(chosen) > 1 else "Favourite removed"
+        self._notice.tell(told, "Undo", lambda: self._set_favourites(chosen, True))
+
+    def _set_favourites(self, matches: Sequence[Match], favourite: bool) -> None:
+        changed = {match.sound_id for match in matches if match.sound_id}
         # Shown at once; what the database says follows.
         self.show_favourites(self.favourites | changed if favourite else self.favourites - changed)
+
+        def take_back(error: Exception) -> None:
+            self._notice.tell_error(error)
+            self._reader.ask("", reading.favourites, self.show_favourites)
+
         self._reader.ask(
             "",
-            lambda desk: reading.set_favourites(desk, chosen, favourite),
+            lambda desk: reading.set_favourites(desk, matches, favourite),
             self.show_favourites,
+            take_back,
         )
 
     def show_favourites(self, sounds: set[int] | frozenset[int]) -> None:
