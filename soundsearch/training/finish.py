@@ -28,20 +28,20 @@ class Measuring:
 def calibrate(folder: Path, encoder: Embeds, learn: Sequence[Clip], held: Sequence[Clip]) -> None:
     """Fits and writes calibration.json and background.f16 into a model folder.
 
-    held: clips from sources held out of training; their labels are the queries.
+    held: clips from sources held out of training. Every second one goes into the background; the
+    labels of the others are the queries that these are searched by.
     """
     held = [clip for clip in held if clip.label]
     sounds = embed_clips(encoder, [clip.file for clip in held])
     known = embed_clips(encoder, [clip.file for clip in _spread(learn, BACKGROUND // 2)])
-    at = np.linspace(0, len(held) - 1, min(len(held), BACKGROUND // 2)).astype(int)
-    background = np.concatenate([sounds[at], known])
-    labels = sorted({clip.label for clip in held})
-    own = np.array([clip.label for clip in held])
+    background = np.concatenate([sounds[::2][: BACKGROUND // 2], known])
+    sounds, own = sounds[1::2], np.array([clip.label for clip in held[1::2]])
+    labels = sorted(set(own.tolist()))
     right = own == np.array(labels)[:, None]
     text = fit_curve(encoder.embed_text(labels), sounds, right, background)
     example, _ = fit_curve(sounds, sounds, own == own[:, None], background, own=np.arange(len(own)))
     sources = len({clip.source for clip in held})
-    fitted_on = f"{len(held)} clips of {sources} sources held out of training, {len(labels)} labels"
+    fitted_on = f"{len(own)} clips of {sources} sources held out of training, {len(labels)} labels"
     write_calibration(folder, background, text, example, fitted_on)
 
 
