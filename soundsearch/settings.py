@@ -33,15 +33,17 @@ class Settings:
     spectrogram: bool = False
     output_device: str = ""  # empty: the system's own choice
     buffer: str = "safe"  # safe or short
-    model: str = ""  # empty: the preferred one
     device: str = "auto"  # auto, cpu, cuda or mps; from the next start on
+    free_model_after: float = 10.0  # idle minutes, after which its memory is freed; 0: never
     cores: int = 0  # for reading files while indexing; 0: all but one
     pause_on_battery: bool = True
     exclude: str = ""  # patterns of files and folders that aren't indexed, one a line
-    notice: str = ""  # for the person, never saved: what happened to the file
+    model: str = ""  # read from earlier versions, never saved: models.catalog knows the one in use
+    notice: str = ""  # for the person, never read or saved: what happened to the file
 
 
-_SAVED = tuple(item.name for item in fields(Settings) if item.name != "notice")
+_READ = tuple(item.name for item in fields(Settings) if item.name != "notice")
+_SAVED = tuple(name for name in _READ if name != "model")
 
 
 def load_settings(data: Path) -> Settings:
@@ -76,7 +78,7 @@ def _read(path: Path) -> Settings:
     if not isinstance(read, dict):
         raise ValueError("not an object")
     settings = Settings()
-    for item in _SAVED:
+    for item in _READ:
         value = _fitting(read.get(item), getattr(settings, item))
         if value is not None:
             setattr(settings, item, value)

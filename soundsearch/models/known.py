@@ -40,6 +40,7 @@ class KnownModel:
 
 
 _PASST_ROBERTA = 442_270_000  # parameters
+_STARTER = 12_000_000  # bytes on disk, about; where it is installed, its folder is measured
 _RUNTIME = 600_000_000  # bytes of torch, the libraries and a batch of activations
 
 
@@ -92,11 +93,11 @@ KNOWN: tuple[KnownModel, ...] = (
         name="starter",
         title="SoundSearch's own small model, for the first start and for weak machines",
         kind="cnn",
-        licence="Apache-2.0",
+        licence="CC-BY-SA-4.0",
         source="ships with SoundSearch",
-        quality="see its card in the model's folder",
-        bytes=20_000_000,
-        memory=400_000_000,
+        quality="stated in its folder's model.json",
+        bytes=_STARTER,
+        memory=2 * _STARTER + _RUNTIME,
     ),
     _passt(
         "salsa",

@@ -4,6 +4,7 @@ Segments of several sounds share a batch. In a first pass a long sound is heard 
 only; in the pass after it by all, as they come, so that memory does not grow with the sound.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,6 +38,16 @@ class Heard:
 
 
 @dataclass
+class Work:
+    """What the model did: segments; seconds of sound, each segment counted as a second at least;
+    busy: the seconds that took."""
+
+    segments: int = 0
+    sound: float = 0.0
+    busy: float = 0.0
+
+
+@dataclass
 class _Reading:
     """A file that is being read: what the model said so far, and what came at its end."""
 
@@ -51,9 +62,11 @@ class _Reading:
 
 
 class Hearing:
-    """encoder: None when there is no model; first_pass: whether long sounds are heard in part."""
+    """encoder: None when there is no model; first_pass: whether long sounds are heard in part;
+    work: what the model does is added to it."""
 
-    def __init__(self, encoder: "DualEncoder | None", first_pass: bool) -> None:
+    def __init__(self, encoder: "DualEncoder | None", first_pass: bool, work: Work) -> None:
+        self._work = work
         self._encoder = encoder
         self._first_pass = first_pass
         self._readings: dict[int, _Reading] = {}  # by the key of the job
@@ -97,7 +110,12 @@ class Hearing:
             return
         assert self._encoder is not None
         batch, self._batch, self._batch_seconds = self._batch, [], 0.0
-        features = self._encoder.segment_features([samples for _, _, samples in batch])
+        segments = [samples for _, _, samples in batch]
+        began = time.perf_counter()
+        features = self._encoder.segment_features(segments)
+        self._work.busy += time.perf_counter() - began
+        self._work.segments += len(segments)
+        self._work.sound += sum(max(1.0, len(s) / self._encoder.rate) for s in segments)
         for (reading, number, _), feature in zip(batch, features, strict=True):
             wide = feature.astype(np.float64)
             reading.total = wide if reading.total is None else reading.total + wide

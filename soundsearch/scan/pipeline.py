@@ -21,7 +21,7 @@ from soundsearch.library.rows import Change, FileRow, Record, State
 from soundsearch.scan.ahead import ahead
 from soundsearch.scan.candidates import Candidate, quick_hash
 from soundsearch.scan.decoders import Decoded, Decoders, Event, Failed, Job, Need
-from soundsearch.scan.hearing import Heard, Hearing
+from soundsearch.scan.hearing import Heard, Hearing, Work
 from soundsearch.scan.naming import file_words
 from soundsearch.scan.segments import REPRESENTATIVES, representatives
 from soundsearch.scan.volumes import follow_volumes
@@ -49,7 +49,7 @@ class Progress:
 @dataclass
 class ScanReport:
     """What a scan did. files: all sounds seen, read or not; audio_seconds: what was embedded;
-    relocated: roots whose volume was found elsewhere, from where to where."""
+    relocated: roots whose volume was found elsewhere, from where to where; work: the model's."""
 
     files: int = 0
     new: int = 0
@@ -63,6 +63,7 @@ class ScanReport:
     offline: list[bytes] = field(default_factory=list)
     unreadable: list[bytes] = field(default_factory=list)
     relocated: list[tuple[bytes, bytes]] = field(default_factory=list)
+    work: Work = field(default_factory=Work)
 
     def as_json(self) -> dict[str, Any]:
         names = ("files", "new", "unchanged", "moved", "missing", "failed", "embedded")
@@ -238,7 +239,7 @@ class _Scan:
         self._tasks += tasks
         self._rest = rest
         self._reader_of.clear()
-        self._hearing = Hearing(self._encoder, first_pass=not rest)
+        self._hearing = Hearing(self._encoder, not rest, self._report.work)
         rate = self._encoder.rate if self._encoder else None
         cores = os.cpu_count() or 1
         most = self._decoders or max(1, cores - 1 if self._encoder else cores)

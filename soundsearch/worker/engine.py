@@ -3,9 +3,14 @@
 The command line uses it in its own process, the window through `server`.
 """
 
+import contextlib
+import ctypes
+import gc
 import os
+import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +22,7 @@ from soundsearch.index.vectors import Vectors
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
 from soundsearch.models import catalog
+from soundsearch.models.speed import cost_of_work, note_speed
 from soundsearch.scan.decoders import Decoders, Failed, Job, Need, Segment
 from soundsearch.scan.pipeline import Control, Progress, ScanReport, scan
 from soundsearch.search.calibration import Calibration
@@ -129,6 +135,16 @@ class Engine:
         """The model, loaded at the first call; None when none is installed."""
         return self._model.get()
 
+    @property
+    def model_is_away(self) -> bool:
+        """Whether there is a model, but not in memory."""
+        return self._model.is_away
+
+    def free_model(self, idle: float) -> bool:
+        """Frees the model's memory if it is there and was not used for so many seconds; the next
+        call that needs the model loads it. Any thread may ask."""
+        return self._model.free(idle)
+
     def scan(
         self,
         folders: Sequence[str],
@@ -143,12 +159,15 @@ class Engine:
         for folder in folders:
             self.library.add_root(os.fsencode(os.path.abspath(folder)))
         settings = peek_settings(self._data)
-        with UserData.open(self._data, write=True) as marks:
+        with (
+            self._model.kept() as encoder,
+            UserData.open(self._data, write=True) as marks,
+        ):
             self.notices += [marks.notice] if marks.notice else []
             report = scan(
                 self.library,
                 self._vectors,
-                self.encoder,
+                encoder,
                 only=[os.fsencode(folder) for folder in only],
                 retry=retry,
                 patterns=settings.exclude.splitlines(),
@@ -162,6 +181,10 @@ class Engine:
             marks.set_places(self.library.places_of(marks.places()))
         if self._near is not None:
             self._near.settle()
+        if self._entry is not None:
+            work = report.work
+            worked_on = cost_of_work(self._entry, work.segments, work.sound)
+            note_speed(self._data, self._entry.model_id, worked_on, work.busy)
         return report
 
     @property
@@ -297,13 +320,15 @@ def _embeddings(data: Path, entry: catalog.ModelEntry) -> Path:
 
 
 class _Model:
-    """Loads the model once, whichever thread needs it first."""
+    """Loads the model when a thread needs it, and frees it when none did for long."""
 
     def __init__(self, entry: "catalog.ModelEntry | None", device: str) -> None:
         self._entry = entry
         self._device = device
         self._encoder: DualEncoder | None = None
         self._loading = threading.Lock()
+        self._keepers = 0
+        self._used = 0.0  # time.monotonic
 
     def get(self) -> "DualEncoder | None":
         if self._entry is None:
@@ -313,7 +338,46 @@ class _Model:
                 from soundsearch.models.encoder import load_model
 
                 self._encoder = load_model(self._entry.folder, self._device)
+            self._used = time.monotonic()
             return self._encoder
+
+    @property
+    def is_away(self) -> bool:
+        return self._entry is not None and self._encoder is None
+
+    @contextlib.contextmanager
+    def kept(self) -> "Iterator[DualEncoder | None]":
+        """Uses the model for as long as it takes."""
+        with self._loading:
+            self._keepers += 1
+        try:
+            yield self.get()
+        finally:
+            with self._loading:
+                self._keepers -= 1
+                self._used = time.monotonic()
+
+    def free(self, idle: float) -> bool:
+        if not self._loading.acquire(blocking=False):
+            return False
+        try:
+            if self._encoder is None or self._keepers or time.monotonic() - self._used < idle:
+                return False
+            self._encoder = None
+        finally:
+            self._loading.release()
+        _give_back_memory()
+        return True
+
+
+def _give_back_memory() -> None:
+    """What was freed goes back to the system, too: allocators keep it otherwise."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc's only
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status(path: bytes) -> os.stat_result | None:

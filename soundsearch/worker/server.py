@@ -22,6 +22,7 @@ from soundsearch.errors import UserError
 from soundsearch.models import catalog
 from soundsearch.scan.pipeline import Control, Progress, ScanReport
 from soundsearch.scan.watch import Watch
+from soundsearch.settings import peek_settings
 from soundsearch.worker.engine import Engine, vectors_of
 from soundsearch.worker.messages import (
     AddFolder,
@@ -52,6 +53,7 @@ _log = logging.getLogger(__name__)
 PROGRESS_EVERY = 0.25  # seconds
 CHANGES_EVERY = 2.0
 OPEN_AGAIN = 1.0
+IDLE_CHECK = 30.0  # at most: how often the model's idleness is looked at
 ENOUGH = 0.9  # of the sounds that the old model knows; then a new one takes its place
 
 
@@ -93,15 +95,15 @@ class _Server:
         self._sending = threading.Lock()
         self._data = data
         self._work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        first, problem = _model_to_begin_with(data, model)
+        first, chosen, problem = _model_to_begin_with(data, model)
         self._engine = self._answering = Engine(data, model=first, device=device, write=True)
         self._coming: Engine | None = None
         self._previous: Engine | None = None  # kept open, so that switching back is instant
         self._notices = [Failed(notice) for notice in self._engine.notices]
         if problem is not None:
             self._notices.append(Failed(problem.message, problem.fix))
-        elif model is not None and first is not None and first != model:
-            self._work.put(SwitchModel(model))
+        elif chosen is not None and first != chosen:
+            self._work.put(SwitchModel(chosen))
         self._control = Control()
         self._search: Search | None = None
         self._search_asked = threading.Condition()
@@ -171,7 +173,8 @@ class _Server:
         while not self._ended:
             with self._search_asked:
                 while self._search is None and engine is self._answering and not self._ended:
-                    self._search_asked.wait()
+                    if not self._search_asked.wait(self._idle_check()):
+                        self._free_idle_models()
                 search, self._search = self._search, None
             if engine is not self._answering:
                 engine = self._answering
@@ -180,12 +183,31 @@ class _Server:
             if search is None:
                 continue
             try:
+                if reader.model_is_away and not search.query.browses:
+                    self._report(ModelState(engine.model_name, "loading"))
+                    self._report(_state_of(reader))
                 self._report(Matches(search.id, reader.search(search.query, search.k)))
             except UserError as error:
                 self._report(Failed(error.message, error.fix, search.id))
             except Exception as error:  # the window shows it; the next search may work
                 _log.exception("The search failed")
                 self._report(Failed(f"The search failed ({error})", "", search.id))
+
+    def _idle_seconds(self) -> float:
+        """After how many seconds without use the model is freed; 0: never."""
+        return 60.0 * peek_settings(self._data).free_model_after
+
+    def _idle_check(self) -> float:
+        idle = self._idle_seconds()
+        return min(IDLE_CHECK, max(idle / 2, 0.05)) if idle > 0 else IDLE_CHECK
+
+    def _free_idle_models(self) -> None:
+        idle = self._idle_seconds()
+        if idle <= 0:
+            return
+        for engine in {self._answering, self._engine, self._coming, self._previous} - {None}:
+            if engine is not None and engine.free_model(idle):
+                _log.info("The model %s was idle and is freed", engine.model_name)
 
     def _open_reader(self, engine: Engine) -> Engine:
         """The searching thread's side of an engine, its model loaded; by name only without one."""
@@ -303,9 +325,12 @@ class _Server:
         self._report(_finished(report))
 
 
-def _model_to_begin_with(data: Path, wish: str | None) -> tuple[str | None, UserError | None]:
-    """The model that answers at first: the one that was wished for, if it knows enough sounds,
-    else the one that knows most; and what is wrong with the wish."""
+def _model_to_begin_with(
+    data: Path, wish: str | None
+) -> tuple[str | None, str | None, UserError | None]:
+    """The model that answers at first: the one that was wished for (None: the one in use), if it
+    knows enough sounds, else the one that knows most; the one that is to answer in the end; and
+    what is wrong with the wish."""
     problem = None
     try:
         entry = catalog.find(data, wish)
@@ -313,11 +338,11 @@ def _model_to_begin_with(data: Path, wish: str | None) -> tuple[str | None, User
         problem = error
         entry = catalog.find(data, None)
     if entry is None:
-        return None, problem
+        return None, None, problem
     best = max(catalog.installed(data), key=lambda other: vectors_of(data, other))
     if vectors_of(data, entry) < ENOUGH * vectors_of(data, best):
-        return best.name, problem
-    return entry.name, problem
+        return best.name, entry.name, problem
+    return entry.name, entry.name, problem
 
 
 def _state_of(engine: Engine, coming: str = "") -> ModelState:
@@ -326,7 +351,9 @@ def _state_of(engine: Engine, coming: str = "") -> ModelState:
     if encoder is None:
         return ModelState(None, "none", detail="Sounds are found by name only", coming=coming)
     device = getattr(encoder, "device", "cpu")
-    return ModelState(engine.model_name, "ready", device=device, coming=coming)
+    return ModelState(
+        engine.model_name, "ready", device=device, coming=coming, warning=engine.model_warning
+    )
 
 
 def _log_to(report: Callable[[Report], None]) -> None:
