@@ -108,14 +108,14 @@ def _run(
     place: Path, data: Path, model: Any, args: argparse.Namespace, task: dict[str, Any]
 ) -> dict[str, Any]:
     """One life of the window; what its probe found."""
-    from soundsearch.window.app import has_display
+    from soundsearch.window.display import why_no_window
 
     answer = place / "answer.json"
     answer.unlink(missing_ok=True)
     options = ["--data", str(data), "--device", args.device]
     options += ["--model", model.name] if model is not None else []
     environment = {**os.environ, "SOUNDSEARCH_OUTPUT": "silent"}
-    if not has_display():
+    if why_no_window():
         environment["QT_QPA_PLATFORM"] = "offscreen"
     given = place / "task.json"
     given.write_text(json.dumps({**task, "answer": str(answer), "started": time.monotonic()}))
