@@ -32,7 +32,7 @@ from soundsearch.window.bridge import Reader, Wire
 from soundsearch.window.display import why_no_window
 from soundsearch.window.main_window import MainWindow
 from soundsearch.window.pages import TextDialog
-from soundsearch.window.preferences import Parts
+from soundsearch.window.preferences import Parts, take_over_model
 from soundsearch.worker.client import Worker
 
 _log = logging.getLogger("soundsearch.window")
@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
     ender = SignalEnder()
     reader = Reader(data)
     settings = load_settings(data)
+    take_over_model(settings, data)
     heard = Wire()
     player = PlayerClient(heard.report)
     answered = Wire()
-    model = args.model or settings.model or None
     device = settings.device if args.device == "auto" else args.device
-    worker = LateWorker(lambda: Worker(data, model, device, answered.report))
+    worker = LateWorker(lambda: Worker(data, args.model, device, answered.report))
     window = MainWindow(
         Parts(data, settings, reader, worker, player, getattr(args, "write_demo", None))
     )
@@ -114,10 +114,6 @@ def close_all(worker: "LateWorker", player: PlayerClient, reader: Reader) -> Non
         thread.start()
     for thread in threads:
         thread.join(3.0)
-
-
-def has_display() -> bool:
-    return not why_no_window()
 
 
 class LateWorker:
@@ -324,9 +320,9 @@ def _start_log(data: Path) -> None:
     root = logging.getLogger()
     if any(isinstance(h, logging.handlers.RotatingFileHandler) for h in root.handlers):
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # on a read-only disk warnings go to stderr
         handler = logging.handlers.RotatingFileHandler(
-            data / "log.txt", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8", delay=True
+            data / "log.txt", maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8"
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)

@@ -141,6 +141,7 @@ class MainWindow(QWidget):
         self.listing.headline.connect(self._show_headline)
         self.audition.output.connect(self.status.show_output)
         self.audition.told.connect(self.notice.tell)
+        self.preferences.told.connect(self.notice.tell)
         self.preferences.theme_changed.connect(self.show_theme)
         self.preferences.asked.connect(lambda what: self.keeping.do(what, None))
         self.preferences.cleaned.connect(self.region.forget_files)
@@ -286,7 +287,8 @@ class MainWindow(QWidget):
     def take_worker_report(self, report: messages.Report) -> None:
         match report:
             case messages.Ready():
-                self.notice.hide()  # what it told while it could not open the library is over
+                if self.notice.text.text() != self.settings.notice:
+                    self.notice.hide()  # what it told of a library it could not open is over
                 self.parts.reader.library_changed()
                 self.refresh()
                 self._may_scan.start()
@@ -296,7 +298,7 @@ class MainWindow(QWidget):
                 self.searching.model_ready = report.state == "ready"
                 self.searching.model_loading = report.state == "loading"
                 self.status.show_model(report)
-                self.preferences.show_model(report.coming or report.name or "")
+                self.preferences.show_model(report)
                 if report.state == "ready":
                     self._ask_again()
             case messages.ScanProgress():

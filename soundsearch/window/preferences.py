@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from soundsearch.errors import UserError
 from soundsearch.models import catalog
 from soundsearch.player.client import PlayerClient
 from soundsearch.settings import Settings, save_settings
@@ -20,7 +21,7 @@ from soundsearch.window.results_view import ResultsView
 from soundsearch.window.reveal import reveal
 from soundsearch.window.settings_menu import Offers, SettingsMenu
 from soundsearch.window.settings_page import SettingsPage
-from soundsearch.worker.messages import Scan, SwitchModel
+from soundsearch.worker.messages import ModelState, Scan, SwitchModel
 
 _log = logging.getLogger(__name__)
 SAVE_AFTER = 1000  # milliseconds
@@ -46,6 +47,7 @@ class Preferences(QObject):
     on_top_changed = Signal(bool)
     asked = Signal(str)  # by the page of settings: "export" or "import" what the person made
     cleaned = Signal()  # exported files are gone
+    told = Signal(str)  # a sentence
     before_saving = Signal()
 
     def __init__(
@@ -59,6 +61,7 @@ class Preferences(QObject):
         super().__init__(parent)
         self.settings = parts.settings
         self.offers = Offers()
+        self._warned: set[tuple[str, str]] = set()  # models whose warnings were told
         self._parts = parts
         self._audition = audition
         self._panel = panel
@@ -102,7 +105,10 @@ class Preferences(QObject):
         return page
 
     def set(self, name: str, value: Any) -> None:
-        """Sets one of Settings' values, and carries it out."""
+        """Sets one of Settings' values, or the model, and carries it out."""
+        if name == "model":
+            self._use_model(value)
+            return
         setattr(self.settings, name, value)
         match name:
             case "theme":
@@ -117,12 +123,31 @@ class Preferences(QObject):
                 self._audition.set_match_loudness(value)
             case "auto_play":
                 self._panel.auto.setChecked(value)
-            case "model":
-                self._parts.worker.send(SwitchModel(value))
             case "exclude":  # the worker reads it from the file
                 self._save_off_thread(lambda: self._parts.worker.send(Scan()))
                 return
         self.save_soon()
+
+    def _use_model(self, name: str) -> None:
+        """The catalog keeps which one is in use, for the command line as well."""
+        data = self._parts.data
+
+        def switch(entry: catalog.ModelEntry) -> None:
+            self._tell_warning(entry.name, entry.warning)
+            self._parts.worker.send(SwitchModel(entry.name))
+
+        if name:
+            self._parts.reader.ask(
+                "",
+                lambda desk: catalog.use(data, name),
+                switch,
+                lambda error: self.told.emit(str(error)),
+            )
+
+    def _tell_warning(self, name: str, warning: str) -> None:
+        if warning and (name, warning) not in self._warned:
+            self._warned.add((name, warning))
+            self.told.emit(f"{name}: {warning}")
 
     def _use_output(self) -> None:
         settings = self.settings
@@ -145,9 +170,10 @@ class Preferences(QObject):
     def show_outputs(self, names: Sequence[str], default: str | None) -> None:
         self.offers = replace(self.offers, outputs=tuple(names), default_output=default or "")
 
-    def show_model(self, name: str) -> None:
-        """The model in use, or the one that is coming."""
-        self.offers = replace(self.offers, model=name)
+    def show_model(self, state: ModelState) -> None:
+        """Offers show the model in use, or the one that is coming."""
+        self.offers = replace(self.offers, model=state.coming or state.name or "")
+        self._tell_warning(state.name or "", state.warning)
 
     def look_for_models(self) -> None:
         """Reads which are installed, for the next menu."""
@@ -167,8 +193,8 @@ class Preferences(QObject):
         self.before_saving.emit()
         try:
             save_settings(self.settings, self._parts.data)
-        except OSError:
-            _log.exception("The settings can't be saved")
+        except OSError as error:
+            _log.error("The settings can't be saved: %s", error)
 
     def set_compact(self, compact: bool) -> None:
         self.set("compact", compact)
@@ -198,3 +224,22 @@ class Preferences(QObject):
         self.before_saving.emit()
         settings, data = self.settings, self._parts.data
         self._parts.reader.ask("", lambda desk: save_settings(settings, data), lambda saved: then())
+
+
+def take_over_model(settings: Settings, data: Path) -> None:
+    """What an earlier version's window kept as its model becomes the model in use, unless another
+    is in use by now; where it can't be, `notice` says so."""
+    name, chosen = settings.model, catalog.in_use(data)
+    settings.model = ""
+    problem = ""
+    if not name or name == chosen:
+        return
+    if chosen:
+        problem = f"The window used the model {name} before. {chosen}, as chosen by "
+        problem += "“soundsearch models use”, counts here, too"
+    else:
+        try:
+            catalog.use(data, name)
+        except UserError as error:
+            problem = str(error)
+    settings.notice = ". ".join(text for text in (settings.notice, problem) if text)

@@ -120,9 +120,12 @@ class StatusLine(QWidget):
         if state.coming:
             text += f" · then {state.coming}"
             detail = f"{state.coming} takes over when it knows your sounds"
+        if state.warning:
+            text += " · not to be trusted"
+            detail = f"{state.name}: {state.warning}" + (f". {detail}" if detail else "")
         self.model.setText(text)
         self.model.setToolTip(detail)
-        _mark(self.model, state.state == "failed")
+        _mark(self.model, state.state == "failed" or bool(state.warning))
 
     def show_worker_trouble(self, text: str) -> None:
         self.model.setText(text)

@@ -87,7 +87,8 @@ class ModelState:
     """The model that answers.
 
     state: "none" (no model installed), "loading", "ready" or "failed"; detail: for a person;
-    coming: the name of the model that will take its place, for which sounds are being embedded.
+    coming: the name of the model that will take its place, for which sounds are being embedded;
+    warning: what the person should know before they trust the model that answers.
     """
 
     name: str | None
@@ -95,6 +96,7 @@ class ModelState:
     device: str = ""
     detail: str = ""
     coming: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)

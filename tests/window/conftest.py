@@ -1,6 +1,7 @@
 """A window on a real library, with twins that write down what worker and player were asked."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,6 +110,15 @@ def make_match(number: int, name: str = "", **changes: object) -> Match:
         "state": "ok",
     }
     return Match(**{**values, **changes})
+
+
+def make_model_folder(data: Path, name: str) -> None:
+    """A model that can be listed and chosen, but not loaded."""
+    folder = data / "models" / name
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"")
+    settings = {"name": name, "kind": "cnn", "dim": 8, "rate": 32000, "segment_seconds": 10}
+    (folder / "model.json").write_text(json.dumps({**settings, "hash": name}))
 
 
 def fill_library(data: Path, folder: Path, names: tuple[str, ...]) -> None:

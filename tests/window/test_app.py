@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from soundsearch.window.app import SingleWindow, raise_other, socket_name
+from tests.cli.test_data_folder import read_only
 from tests.window.conftest import until
 
 HEAVY = {"torch", "transformers", "hnswlib", "soundfile", "sounddevice"}
@@ -47,6 +48,30 @@ def test_without_a_display_there_is_one_sentence_and_the_help(tmp_path: Path, di
     assert "add folders and scan them" in done.stderr
     assert "qt.qpa" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
+def test_a_read_only_data_folder_opens_without_tracebacks(qtbot, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with read_only(data):
+        program = subprocess.Popen(
+            [sys.executable, "-m", "soundsearch", "--data", str(data), "--device", "cpu"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "SOUNDSEARCH_OUTPUT": "silent"},
+        )
+        try:
+            until(lambda: raise_other(data), 60_000)
+            time.sleep(1)
+            program.send_signal(signal.SIGTERM)
+            _, told = program.communicate(timeout=30)
+        finally:
+            program.kill()
+    assert program.returncode == 0
+    assert "The settings can't be saved" in told
+    for trace in ("Traceback", "Logging error"):
+        assert trace not in told, told
 
 
 def test_a_second_start_raises_the_first_window(qtbot, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMenu, QWi
 
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
+from soundsearch.models import catalog
 from soundsearch.player import messages as player_messages
 from soundsearch.search.ranking import Answer
 from soundsearch.settings import load_settings
 from soundsearch.window.results_model import key_of
 from soundsearch.window.sidebar import folder_scope
 from soundsearch.worker import messages
-from tests.window.conftest import ODD_NAMES, Open, make_match, until
+from tests.window.conftest import ODD_NAMES, Open, make_match, make_model_folder, until
 
 
 def answer_of(one: Open, *numbers: int, **changes) -> Answer:
@@ -432,24 +433,47 @@ def test_an_output_that_goes_away_is_told_once(open_window) -> None:
 def test_the_model_is_chosen_in_the_menu(open_window) -> None:
     one = open_window()
     for name in ("large", "small"):
-        folder = one.data / "models" / name
-        folder.mkdir(parents=True)
-        (folder / "weights.safetensors").write_bytes(b"")
-        settings = {"name": name, "kind": "cnn", "dim": 8, "rate": 32000, "segment_seconds": 10}
-        (folder / "model.json").write_text(json.dumps({**settings, "hash": name}))
+        make_model_folder(one.data, name)
     one.window.take_worker_report(messages.Ready())
     one.window.take_worker_report(messages.ModelState("small", "ready", "cpu"))
     until(lambda: {"large", "small"} <= set(one.window.preferences.offers.models))
     models = menu_of(one, "Model")
     assert models["small"].isChecked()
     models["large"].trigger()
-    assert one.worker.sent[-1] == messages.SwitchModel("large")
+    until(lambda: one.worker.sent[-1] == messages.SwitchModel("large"))
     one.window.take_worker_report(messages.ModelState("small", "ready", "cpu", coming="large"))
     assert one.window.status.model.text() == "small · CPU · then large"
     assert menu_of(one, "Model")["large"].isChecked()
     assert one.window.searching.model_ready
+    chosen = catalog.find(one.data, None)  # what the command line goes by
+    assert chosen is not None
+    assert chosen.name == "large"
     one.window.close()
-    assert load_settings(one.data).model == "large"
+    assert "model" not in json.loads((one.data / "settings.json").read_text())
+
+
+def test_a_model_that_is_gone_is_told_and_not_used(open_window) -> None:
+    one = open_window()
+    one.window.preferences.set("model", "gone")
+    until(lambda: "no model named gone" in one.window.notice.text.text())
+    assert not one.worker.of(messages.SwitchModel)
+    assert catalog.in_use(one.data) is None
+
+
+def test_a_model_that_ranks_no_better_than_chance_is_told_once(open_window) -> None:
+    one = open_window()
+    warning = "it ranks 92 test sounds no better than chance would (mean place 49 of 100)"
+    state = messages.ModelState("deaf", "ready", "cpu", warning=warning)
+    one.window.take_worker_report(state)
+    assert one.window.notice.text.text() == f"deaf: {warning}"
+    assert "not to be trusted" in one.window.status.model.text()
+    assert warning in one.window.status.model.toolTip()
+    one.window.notice.hide()
+    one.window.take_worker_report(state)
+    assert not one.window.notice.isVisible()
+    one.window.take_worker_report(messages.ModelState("good", "ready", "cpu"))
+    assert one.window.status.model.text() == "good · CPU"
+    assert one.window.status.model.objectName() == "quiet"
 
 
 def test_what_the_worker_logs_is_in_the_log(open_window, caplog) -> None:

@@ -1,5 +1,6 @@
 """The page of settings: what it shows, what is carried out, the exported files, the battery."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox, QPushButton
 
-from soundsearch.settings import load_settings
+from soundsearch.models import catalog
+from soundsearch.settings import Settings, load_settings
 from soundsearch.window.exports import Size, clean, size_of
 from soundsearch.window.power import BatteryPause, linux_on_battery
+from soundsearch.window.preferences import take_over_model
 from soundsearch.window.settings_page import SettingsPage
 from soundsearch.worker import messages
-from tests.window.conftest import Open, until
+from tests.window.conftest import Open, make_model_folder, until
 
 
 def open_page(opened: Open) -> SettingsPage:
@@ -103,6 +106,44 @@ def test_sizes(tmp_path: Path) -> None:
 def test_a_damaged_file_of_settings_is_told(open_window: Callable[..., Open]) -> None:
     opened = open_window(notice="The settings were damaged")
     assert opened.window.notice.text.text() == "The settings were damaged"
+
+
+@pytest.mark.parametrize(
+    ("before", "in_use", "then", "told"),
+    [
+        ("large", None, "large", ""),
+        ("large", "large", "large", ""),
+        ("", "small", "small", ""),
+        ("large", "small", "small", "The window used the model large before"),
+        ("gone", None, None, "no model named gone"),
+    ],
+)
+def test_the_model_of_earlier_settings_becomes_the_one_in_use(
+    tmp_path: Path, before: str, in_use: str | None, then: str | None, told: str
+) -> None:
+    for name in ("large", "small"):
+        make_model_folder(tmp_path, name)
+    if in_use:
+        catalog.use(tmp_path, in_use)
+    (tmp_path / "settings.json").write_text(json.dumps({"model": before, "theme": "light"}))
+    settings = load_settings(tmp_path)
+    take_over_model(settings, tmp_path)
+    assert catalog.in_use(tmp_path) == then
+    assert told in settings.notice
+    assert bool(settings.notice) == bool(told)
+    assert settings == Settings(theme="light", notice=settings.notice)
+
+
+def test_a_notice_of_the_settings_stays_when_the_worker_is_ready(
+    open_window: Callable[..., Open],
+) -> None:
+    opened = open_window(notice="The settings were damaged")
+    opened.window.take_worker_report(messages.Failed("The library is in use by a scan"))
+    opened.window.take_worker_report(messages.Ready())
+    assert not opened.window.notice.isVisible()
+    opened.window.notice.tell("The settings were damaged")
+    opened.window.take_worker_report(messages.Ready())
+    assert opened.window.notice.isVisible()
 
 
 def supply(folder: Path, name: str, **values: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from soundsearch.library.catalog import Library
+from soundsearch.models import catalog
 from soundsearch.search.query import parse
 from soundsearch.worker.client import Worker
 from soundsearch.worker.messages import (
@@ -159,11 +160,13 @@ def test_switching_models(tmp_path: Path, folder: Path, open_session) -> None:
     assert cosine(session, 2) == pytest.approx(first, abs=1e-6)
     session.worker.close()
 
-    # As a start does whose settings name a model that knows no sound yet.
-    session = open_session("second")
+    # The model in use knows no sound yet, and has a warning.
+    catalog.use(data, "second")
+    (data / "models" / "second" / catalog.CHECK).write_text('{"warning": "deaf"}')
+    session = open_session()
     assert session.wait(ModelState, state="ready").name == "first"
     session.wait(ModelState, name="first", state="ready", coming="second")
-    session.wait(ModelState, name="second", state="ready", coming="")
+    assert session.wait(ModelState, name="second", state="ready", coming="").warning == "deaf"
     second = cosine(session, 3)
     assert second != pytest.approx(first, abs=1e-4)
     session.worker.send(SwitchModel("first"))
