@@ -134,6 +134,8 @@ class Names:
         or is a letter off.
         """
         found: list[str] = []
+        if query.excluded:
+            self._refresh()
         for text in query.excluded:
             words = split_words(text)
             if words:

@@ -164,7 +164,13 @@ def rank(
     if heard is not None and heard.scores.moment is not None:
         matches = [_with_moment(match, heard.scores.moment) for match in matches]
     if not takes and alike is not None:
-        passing = names.passing_sounds(query, allowed, exclusions=True)
+        narrows = query.filters or query.phrases or query.excluded or allowed is not None
+
+        def passing(sounds: list[int]) -> list[int]:
+            hits = names.score(query, sounds, allowed, tagged) if narrows and sounds else ()
+            passed = {hit.sound_id for hit in hits}
+            return [one for one in sounds if one in passed] if narrows else sounds
+
         matches = _with_members(library, matches, alike, passing)
     return Answer(tuple(matches), scored.nothing, scored.total)
 
@@ -306,19 +312,20 @@ def _with_moment(match: Match, moment: Callable[[bytes], float | None]) -> Match
 
 
 def _with_members(
-    library: Library, matches: list[Match], alike: Alike, passing: np.ndarray | None
+    library: Library,
+    matches: list[Match],
+    alike: Alike,
+    passing: Callable[[list[int]], list[int]],
 ) -> list[Match]:
     """With the other takes in their folders, whether those were among the best or not.
 
-    passing: the sounds that the query's filters leave, sorted; None: all.
+    passing: those of some sounds that the query's filters and exclusions leave.
     """
     shown = {match.sound_id for match in matches}
     done = []
     for match in matches:
         others = siblings(library.db, match.path, match.name, match.folder, match.sound_id)
-        others = [other for other in others if other not in shown]
-        if passing is not None and others:
-            others = np.array(others)[np.isin(others, passing)].tolist()
+        others = passing([other for other in others if other not in shown])
         like = alike(match.sound_id, others) if others else ()
         members = tuple(other for other, same in zip(others, like, strict=True) if same)
         shown.update(members)

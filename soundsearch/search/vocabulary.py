@@ -45,6 +45,7 @@ class Vocabulary:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._version: tuple[int, int] | None = None
+        self._current = False  # the words are those of the library at the last refresh
         self._read_at = self._read_took = 0.0
         self._files = 0
         self._counts: dict[str, int] = {}
@@ -59,7 +60,8 @@ class Vocabulary:
         """
         began = time.monotonic()
         rested = began - self._read_at > self._read_took / _READ_SHARE
-        if version == self._version:
+        self._current = version == self._version
+        if self._current:
             return
         self._meanings.clear()
         if not (rested or self._read_took < _READ_FREELY):
@@ -72,6 +74,7 @@ class Vocabulary:
         self._joined = "\n".join(["", *self._counts, ""])
         self._files = self._db.execute("SELECT count(*) FROM files").fetchone()[0]
         self._version = version
+        self._current = True
         self._read_at = time.monotonic()
         self._read_took = self._read_at - began
 
@@ -84,7 +87,7 @@ class Vocabulary:
         return self._meanings[word, last]
 
     def forms(self, word: str) -> tuple[str, ...]:
-        """Other forms of a word that stand in the library: kicks for kick. Never out of date."""
+        """Other forms of a word that stood in the library at the last refresh: kicks for kick."""
         return tuple(sorted(form for form in _forms(word) if self._count(form)))
 
     def rarity(self, files: int) -> float:
@@ -120,8 +123,8 @@ class Vocabulary:
 
     def _count(self, word: str) -> int:
         """In how many files a whole word stands."""
-        if word in self._counts:
-            return self._counts[word]
+        if word in self._counts or self._current:
+            return self._counts.get(word, 0)
         row = self._db.execute("SELECT doc FROM names_vocab WHERE term = ?", (word,)).fetchone()
         return row[0] if row else 0
 

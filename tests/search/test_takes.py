@@ -9,6 +9,7 @@ import pytest
 
 from soundsearch.library.catalog import Library
 from soundsearch.library.rows import Record, State
+from soundsearch.library.userdata import UserData
 from soundsearch.scan.naming import file_words
 from soundsearch.search.names import Names
 from soundsearch.search.query import parse
@@ -147,6 +148,19 @@ def test_takes_that_filters_exclude_do_not_count(library: Library) -> None:
         files = [row[0] for row in library.places([head.sound_id, *head.members]).values()]
         assert len(files) == head.takes > 1
         assert all(file.seconds is not None and file.seconds < 0.55 for file in files)
+
+
+def test_takes_that_are_excluded_by_their_tags_do_not_count(
+    library: Library, tmp_path: Path
+) -> None:
+    with UserData.open(tmp_path / "data") as person:
+        person.add_tag((2).to_bytes(16, "big"), b"/Sounds/a.wav", "scraping")
+        names = Names(library.db)
+        most = [
+            max(match.takes for match in rank(parse(text), library, names, userdata=person).matches)
+            for text in ("footstep", "footstep -scraping")
+        ]
+    assert most[1] == most[0] - 1
 
 
 def test_browsing_shows_every_file(library: Library) -> None:
