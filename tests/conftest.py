@@ -5,7 +5,10 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--long", action="store_true", help="crash and damage tests with many more rounds"
+        "--long", action="store_true", help="crash, damage and soak tests with many more rounds"
+    )
+    parser.addoption(
+        "--soak", type=float, metavar="SECONDS", help="how long the window is used at random"
     )
 
 
