@@ -22,13 +22,20 @@ def measure_embed(args: argparse.Namespace) -> dict[str, Any]:
     from multiprocessing import get_context
 
     from soundsearch.models.catalog import find
+    from soundsearch.models.speed import note_speed
     from soundsearch.paths import data_folder
 
-    entry = find(data_folder(args.data), args.model)
+    data = data_folder(args.data)
+    entry = find(data, args.model)
     if entry is None:
         raise UserError("No model is installed", "soundsearch models list tells what can be had")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, str(entry.folder), args.device).result()
+        figures = pool.submit(_measure, str(entry.folder), args.device).result()
+    if args.device == "auto":  # as scans use it
+        sound = SEGMENTS * entry.segment_seconds
+        speed = figures[f"{figures['used']}, s of sound/s"]
+        note_speed(data, entry.model_id, sound, sound / max(speed, 0.01))
+    return figures
 
 
 def _measure(folder: str, device: str) -> dict[str, Any]:

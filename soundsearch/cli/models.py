@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         global_options(added, top=False)
         return added
 
-    action("list", "what is here, and what can be brought; size, licence, stated quality")
+    action("list", "what is here, and what can be brought; size, licence, stated quality, speed")
     use = action("use", "make a model the one that searches and scans use")
     use.add_argument("name", metavar="NAME")
     models_install.add_download(action("download", "fetch a model from its authors' place"))
@@ -53,50 +53,85 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from soundsearch.models.catalog import find, installed
-    from soundsearch.models.known import KNOWN
+    from soundsearch.models.shelf import choices
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
-    here = installed(data)
-    names = {entry.name for entry in here}
-    away = [model for model in KNOWN if model.name not in names]
     if args.json:
-        print_json(
-            [_as_json(entry, True) for entry in here] + [_as_json(model, False) for model in away]
-        )
+        print_json([_as_json(choice) for choice in choices(data)])
         return 0
-    current = find(data, None)
-    rows = [
-        (entry, "in use" if current and entry.name == current.name else "installed")
-        for entry in here
-    ] + [(model, _availability(model)) for model in away]
-    _print_rows(rows)
-    for entry in here:
-        if entry.warning:
-            remark(f"{entry.name}: {entry.warning}", args.quiet)
-    if not here:
+    know_the_machine(data, args.device)
+    lengths = library_lengths(data)
+    rows = choices(data, lengths.values())
+    _print_rows(rows, len(lengths))
+    for choice in rows:
+        if choice.warning:
+            remark(f"{choice.name}: {choice.warning}", args.quiet)
+    if not any(choice.is_here for choice in rows):
         remark("No model is installed: sounds are found by name only.", args.quiet)
     return 0
 
 
-def _as_json(model: Any, installed: bool) -> dict[str, Any]:
+def know_the_machine(data: Path, device: str) -> None:
+    """Measures how fast this machine is, where that is not known; without a working device,
+    speeds stay unknown."""
+    from soundsearch.models.speed import measure_machine, measured_machine
+
+    if measured_machine(data) is None:
+        with contextlib.suppress(UserError):
+            measure_machine(data, device)
+
+
+def library_lengths(data: Path) -> dict[bytes, float]:
+    """Identity → seconds, of the sounds in the library."""
+    from soundsearch.library.catalog import Library
+
+    if not (data / "library.db").exists():
+        return {}
+    with Library.open(data, write=False) as library:
+        return library.sound_lengths()
+
+
+def tell_what_it_takes(choice: Any, sounds: int, quiet: bool) -> None:
+    """One line: how long so many sounds will take with a model, and how much memory."""
+    from soundsearch.models.shelf import told_bytes
+
+    memory = f"About {told_bytes(choice.memory)} of memory while it indexes"
+    if sounds:
+        remark(f"{sounds:,} sounds are to be embedded: {_time(choice)}. {memory}.", quiet)
+    else:
+        remark(f"Speed: {choice.pace}. {memory}.", quiet)
+
+
+def _time(choice: Any) -> str:
+    from soundsearch.models.shelf import told_time
+
+    if choice.needs is None:
+        return "how long that takes is not known yet"
+    return f"{told_time(choice.needs)} on this machine ({choice.pace})"
+
+
+def _as_json(choice: Any) -> dict[str, Any]:
     fields = ("bytes", "licence", "source", "quality")
     return {
-        "name": model.name,
-        "installed": installed,
-        **{field: getattr(model, field) for field in fields},
+        "name": choice.name,
+        "installed": choice.is_here,
+        **{field: getattr(choice, field) for field in fields},
     }
 
 
-def _availability(model: Any) -> str:
-    return "to download" if model.downloadable else "to import"
+def _print_rows(rows: list[Any], sounds: int) -> None:
+    from soundsearch.models.shelf import told_bytes, told_time
 
+    def time(choice: Any) -> str:
+        return told_time(choice.needs) if sounds and choice.needs is not None else ""
 
-def _print_rows(rows: list[tuple[Any, str]]) -> None:
     cells = [
-        (model.name, state, f"{model.bytes / 1e6:,.0f} MB", model.licence, model.quality)
-        for model, state in rows
+        (
+            *(choice.name, choice.state, told_bytes(choice.bytes), choice.licence, choice.quality),
+            *(choice.pace, time(choice), told_bytes(choice.memory)),
+        )
+        for choice in rows
     ]
     if not sys.stdout.isatty():
         for row in cells:
@@ -107,25 +142,37 @@ def _print_rows(rows: list[tuple[Any, str]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("model", "", "on disk", "licence", "stated quality"):
-        table.add_column(heading, justify="right" if heading == "on disk" else "left")
+    headings = ("model", "", "on disk", "licence", "stated quality", "speed here")
+    for heading in (*headings, f"your {sounds:,} sounds", "memory"):
+        table.add_column(heading, justify="right" if heading in ("on disk", "memory") else "left")
     for row in cells:
         table.add_row(*map(Text, row))
     Console().print(table)
 
 
 def _use(args: argparse.Namespace) -> int:
-    from soundsearch.index.vectors import Vectors
-    from soundsearch.models.catalog import use
+    from soundsearch.index.passes import heard
+    from soundsearch.models.catalog import find, use
+    from soundsearch.models.shelf import choice_of
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
-    entry = use(data, args.name)
+    entry = find(data, args.name)
+    assert entry is not None
+    lengths = library_lengths(data)
+    passes = heard(data / "embeddings" / entry.model_id)
+    missing = [seconds for identity, seconds in lengths.items() if identity not in passes]
+    if missing or not lengths:
+        know_the_machine(data, args.device)
+        tell_what_it_takes(choice_of(data, entry.name, missing), len(missing), args.quiet)
+    use(data, entry.name)
     remark(f"{entry.name} is in use now.", args.quiet)
     if entry.warning:
         remark(f"{entry.name}: {entry.warning}", args.quiet)
-    if not Vectors.count(data / "embeddings" / entry.model_id):
-        remark("It has heard no sound of the library yet: soundsearch scan", args.quiet)
+    if missing:
+        remark("To embed them: soundsearch scan, or the window", args.quiet)
+    elif lengths:
+        remark(f"It knows all {len(lengths):,} sounds already: it answers at once.", args.quiet)
     return 0
 
 

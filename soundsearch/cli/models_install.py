@@ -41,9 +41,11 @@ def _add_tokenizer(parser: argparse.ArgumentParser) -> None:
 
 
 def run_download(args: argparse.Namespace) -> int:
+    from soundsearch.cli.models import know_the_machine, library_lengths, tell_what_it_takes
     from soundsearch.models.catalog import own_name_is_free
     from soundsearch.models.download import download_model, forget_download
     from soundsearch.models.known import KNOWN, known
+    from soundsearch.models.shelf import choice_of
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
@@ -53,6 +55,10 @@ def run_download(args: argparse.Namespace) -> int:
         raise UserError(f"No model named {args.name} is offered", f"There are: {offered}")
     own_name_is_free(data, model.name)
     remark(f"{model.title}. Licence: {model.licence}.", args.quiet)
+    know_the_machine(data, args.device)
+    lengths = library_lengths(data)
+    choice = choice_of(data, model.name, lengths.values())
+    tell_what_it_takes(choice, len(lengths), args.quiet)
     progress = Progress(args.quiet)
     try:
         files = download_model(model, data, progress.bytes)
@@ -71,9 +77,11 @@ def run_import(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace, data: Path, files: list[Path]) -> None:
+    from soundsearch.models.catalog import read_entry
     from soundsearch.models.check import prove
     from soundsearch.models.download import hub_file
     from soundsearch.models.importing import import_model
+    from soundsearch.models.speed import cost, note_speed, pads_to_segments
 
     progress = Progress(args.quiet)
 
@@ -102,6 +110,10 @@ def _install(args: argparse.Namespace, data: Path, files: list[Path]) -> None:
         verdict = prove(report.folder, args.device, progress.sounds)
     finally:
         progress.end()
+    entry = read_entry(report.folder)
+    pads = pads_to_segments(report.folder)
+    work = cost(verdict.lengths, pads, entry.segment_seconds)
+    note_speed(data, entry.model_id, work, verdict.busy)
     if verdict.passed:
         place = f"mean place {100 * verdict.place:.0f} of 100; chance gives 50"
         remark(f"It works ({place}). To use it: soundsearch models use {args.name}", args.quiet)

@@ -82,6 +82,14 @@ class Contents:
         )
         return [row[0] for row in rows]
 
+    def sound_lengths(self) -> dict[bytes, float]:
+        """Identity → seconds, of the sounds that lie somewhere and aren't silent."""
+        rows = self.db.execute(
+            "SELECT identity, seconds FROM sounds"
+            " WHERE NOT silent AND id IN (SELECT sound_id FROM files)"
+        )
+        return dict(rows.fetchall())
+
     def files(self, file_ids: Sequence[int]) -> dict[int, FileRow]:
         """Files with the facts of their sounds, by id; ids that don't exist are left out."""
         rows = self.db.execute(

@@ -3,8 +3,9 @@ than chance would, whatever the model's habits are."""
 
 import json
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,14 @@ _AT_ONCE = 8  # sounds
 @dataclass(frozen=True)
 class Verdict:
     """place: where a description's own sound stands among all, on average: 0 first, 1 last;
-    chance 0.5. luck: how often that comes by chance."""
+    chance 0.5. luck: how often that comes by chance. lengths: of the sounds, in seconds; busy: the
+    seconds that the model took for them."""
 
     place: float
     luck: float
     sounds: int
+    lengths: tuple[float, ...] = ()
+    busy: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -52,17 +56,27 @@ def check(
     described = synth.descriptions()
     sounds: list[np.ndarray] = []
     parts: list[np.ndarray] = []
+    lengths: list[float] = []
+    busy = 0.0
+
+    def hear() -> None:
+        nonlocal busy
+        began = time.perf_counter()
+        parts.append(encoder.embed_audio(sounds)[0])
+        busy += time.perf_counter() - began
+        lengths.extend(len(sound) / encoder.rate for sound in sounds)
+        sounds.clear()
+        on_progress(len(lengths), len(described))
+
     for _, samples, rate in synth.render():
         mono = samples if samples.ndim == 1 else samples.mean(axis=1)
         sounds.append(resample(mono.astype(np.float32), rate, encoder.rate))
         if len(sounds) == _AT_ONCE:
-            parts.append(encoder.embed_audio(sounds)[0])
-            sounds.clear()
-            on_progress(len(parts) * _AT_ONCE, len(described))
-    parts.append(encoder.embed_audio(sounds)[0])
-    on_progress(len(described), len(described))
+            hear()
+    hear()
     texts = encoder.embed_text([described[name] for name in synth.names()])
-    return judge(texts @ np.concatenate(parts).T)
+    verdict = judge(texts @ np.concatenate(parts).T)
+    return replace(verdict, lengths=tuple(lengths), busy=busy)
 
 
 def judge(cosines: np.ndarray) -> Verdict:

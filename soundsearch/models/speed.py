@@ -10,6 +10,7 @@ import json
 import math
 import os
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,16 +23,18 @@ MEASURING = 2.0  # seconds, of the machine
 LEAST_COST = 40.0  # seconds of sound: a scan of fewer tells little about the model
 SHORTEST = 1.0  # seconds: where short sounds aren't padded to a segment, the least they are
 _SEGMENT = 10.0  # seconds, that the known models' FLOP are told for
+_DAY = 86_400.0
 _SHAPE = (1000, 768, 3072)  # of the product: a large layer of a transformer on two segments
 
 
 @dataclass(frozen=True)
 class Machine:
     """The rate of a bare matrix product. device: cuda, mps or cpu; flops: FLOP/s in the faster of
-    float32 and bfloat16."""
+    float32 and bfloat16; when: Unix time of the measurement."""
 
     device: str
     flops: float
+    when: float
 
     def speed(self, segment_flop: float) -> float:
         """Estimated seconds of sound a second; segment_flop: of ten seconds of sound."""
@@ -82,10 +85,11 @@ def measured_speed(data: Path, model_id: str) -> float | None:
 
 
 def measured_machine(data: Path) -> Machine | None:
-    """What `measure_machine` said last."""
+    """What `measure_machine` said last, unless that was more than a day ago."""
     with contextlib.suppress(TypeError, ValueError, KeyError):
         kept = _read(data)["machine"]
-        return Machine(str(kept["device"]), float(kept["flops"]))
+        machine = Machine(str(kept["device"]), float(kept["flops"]), float(kept["when"]))
+        return machine if 0 <= time.time() - machine.when < _DAY else None
     return None
 
 
@@ -104,8 +108,6 @@ def measure_machine(data: Path, device: str = "auto") -> Machine:
 
 
 def _matrix_rate(device: str) -> Machine:
-    import time
-
     import torch
 
     from soundsearch.models.devices import choose_device
@@ -136,7 +138,7 @@ def _matrix_rate(device: str) -> Machine:
         small = (128, 384, 384)
         if rate(small, torch.bfloat16, 0.05) > rate(small, torch.float32, 0.05):
             flops = max(flops, rate(_SHAPE, torch.bfloat16, MEASURING / 2))
-    return Machine(chosen, flops)
+    return Machine(chosen, flops, time.time())
 
 
 def _read(data: Path) -> dict[str, Any]:

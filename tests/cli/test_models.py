@@ -3,15 +3,20 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from soundsearch.models import catalog
 from tests.cli.test_commands import Shell
 from tests.models.small import small_model
+
+SOUNDS = Path(__file__).parent.parent / "sounds"
 
 
 @pytest.fixture
@@ -111,3 +116,34 @@ def test_each_action_has_help(shell: Shell) -> None:
         told = shell("models", action, "--help").stdout
         assert f"soundsearch models {action}" in told
         assert "--data" in told
+
+
+def test_what_a_model_takes_is_told_before_it_is_chosen(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "Sounds"
+    folder.mkdir()
+    for name in ("bell.ogg", "bell.flac"):
+        shutil.copy(SOUNDS / name, folder / name)
+    for number in range(5):
+        noise = np.random.default_rng(number).normal(0, 0.1, 10 * 16_000)
+        soundfile.write(folder / f"noise {number}.wav", noise, 16_000)
+    for seed, name in enumerate(("one", "two")):
+        small_model(shell.data / "models" / name, seed, name=name, padding="segment")
+    shell("models", "use", "one")
+    counts = shell.json("scan", str(folder))
+    said = shell("models", "use", "two").stderr
+    assert f"{counts['embedded']} sounds are to be embedded" in said
+    assert "of memory while it indexes" in said
+    assert "soundsearch scan" in said
+    said = shell("models", "use", "one").stderr
+    assert f"It knows all {counts['embedded']} sounds already" in said
+    assert "to be embedded" not in said
+
+    cells = {row[0]: row for row in csv_rows(shell("models", "list").stdout)}
+    assert "measured" in cells["one"][5]  # by the scan
+    assert "not measured yet" in cells["two"][5]
+    assert "estimated" in cells["salsa"][5]
+    assert cells["salsa"][6]  # how long the library takes
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    return [line.split("\t") for line in text.splitlines()]

@@ -1,0 +1,137 @@
+"""What there is to choose from: installed models and those that can be brought, with what each
+would take on this machine. Torch-free, nothing is measured here."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from soundsearch.errors import UserError
+from soundsearch.models.catalog import ModelEntry, find, installed
+from soundsearch.models.known import KNOWN, RUNTIME, KnownModel, known
+from soundsearch.models.speed import cost, measured_machine, measured_speed, pads_to_segments
+
+KNOWN_PAD = True  # all models that can be brought pad sounds to whole segments
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model as a person sees it before they choose.
+
+    state: "in use", "installed", "to download" or "to import"; own: it can be removed; memory:
+    bytes while it indexes on a CPU; speed: seconds of sound a second, None when nobody knows;
+    measured: whether that was seen or is estimated; needs: seconds that the sounds asked about
+    will take, None when the speed is unknown; begun: it has embedded sounds before.
+    """
+
+    name: str
+    title: str
+    state: str
+    own: bool
+    bytes: int
+    memory: int
+    licence: str
+    source: str
+    quality: str
+    warning: str
+    speed: float | None
+    measured: bool
+    needs: float | None
+    begun: bool
+
+    @property
+    def is_here(self) -> bool:
+        return self.state in ("in use", "installed")
+
+    @property
+    def pace(self) -> str:
+        """Its speed in words."""
+        if self.speed is None:
+            return "not measured yet"
+        return f"{self.speed:,.3g} s of sound/s, {'measured' if self.measured else 'estimated'}"
+
+
+def choices(data: Path, lengths: Collection[float] = ()) -> list[Choice]:
+    """Installed ones first. lengths: in seconds, of the library's sounds."""
+    current = find(data, None)
+    here = installed(data)
+    names = {entry.name for entry in here}
+    own = {entry.name for entry in here if (data / "models") in entry.folder.parents}
+    return [
+        _installed(data, entry, entry == current, entry.name in own, lengths) for entry in here
+    ] + [_offered(data, model, lengths) for model in KNOWN if model.name not in names]
+
+
+def choice_of(data: Path, name: str, lengths: Collection[float] = ()) -> Choice:
+    """Raises UserError for a name that is neither here nor known."""
+    found = next((choice for choice in choices(data, lengths) if choice.name == name), None)
+    if found is None:
+        find(data, name)
+        raise UserError(f"There is no model named {name}")
+    return found
+
+
+def _installed(
+    data: Path, entry: ModelEntry, in_use: bool, own: bool, lengths: Collection[float]
+) -> Choice:
+    model = known(entry.name)
+    speed = measured_speed(data, entry.model_id)
+    estimate = _estimate(data, model)
+    pace = speed or estimate
+    work = cost(lengths, pads_to_segments(entry.folder), entry.segment_seconds)
+    rows = data / "embeddings" / entry.model_id / "rows"
+    return Choice(
+        name=entry.name,
+        title=model.title if model else "",
+        state="in use" if in_use else "installed",
+        own=own,
+        bytes=entry.bytes,
+        memory=2 * entry.bytes + RUNTIME,
+        licence=entry.licence,
+        source=entry.source,
+        quality=entry.quality or "not stated",
+        warning=entry.warning,
+        speed=pace,
+        measured=speed is not None,
+        needs=work / pace if pace else None,
+        begun=rows.is_file() and rows.stat().st_size > 0,
+    )
+
+
+def _offered(data: Path, model: KnownModel, lengths: Collection[float]) -> Choice:
+    pace = _estimate(data, model)
+    return Choice(
+        name=model.name,
+        title=model.title,
+        state="to download" if model.downloadable else "to import",
+        own=False,
+        bytes=model.bytes,
+        memory=model.memory,
+        licence=model.licence,
+        source=model.source,
+        quality=model.quality,
+        warning="",
+        speed=pace,
+        measured=False,
+        needs=cost(lengths, KNOWN_PAD) / pace if pace else None,
+        begun=False,
+    )
+
+
+def _estimate(data: Path, model: KnownModel | None) -> float | None:
+    machine = measured_machine(data)
+    return machine.speed(model.flop) if machine and model and model.flop else None
+
+
+def told_time(seconds: float) -> str:
+    """How long that is, as roughly as it is known."""
+    if seconds < 90:
+        return "a minute or less" if seconds <= 60 else "about 2 minutes"
+    if seconds < 90 * 60:
+        return f"about {seconds / 60:.0f} minutes"
+    if seconds < 48 * 3600:
+        return f"about {seconds / 3600:.0f} hours"
+    return f"about {seconds / 86_400:.0f} days"
+
+
+def told_bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"

@@ -1,0 +1,133 @@
+"""What models cost on this machine: the measurement, what is kept of it, and the estimates."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import ClapConfig, ClapModel
+
+from soundsearch.models import speed
+from soundsearch.models.clap import ClapAudio, clap_config
+from soundsearch.models.known import known
+from soundsearch.models.passt import VARIANTS, Passt
+from soundsearch.models.shelf import choice_of, choices, told_time
+from tests.models.small import small_model
+
+
+def test_the_machine_is_measured_once_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert speed.measured_machine(tmp_path) is None
+    machine = speed.measure_machine(tmp_path / "new", "cpu")
+    assert machine.device == "cpu"
+    assert machine.flops > 1e6
+    assert speed.measured_machine(tmp_path / "new") == machine
+    monkeypatch.setattr(speed.time, "time", lambda: machine.when + 2 * 86_400)
+    assert speed.measured_machine(tmp_path / "new") is None
+
+
+def test_what_sounds_cost() -> None:
+    lengths = [0.2, 9.0, 10.0, 10.5, 31.0]
+    assert speed.cost(lengths, whole_segments=True) == 10 * (1 + 1 + 1 + 2 + 4)
+    assert speed.cost(lengths, whole_segments=True, segment_seconds=5.0) == 5 * (1 + 2 + 2 + 3 + 7)
+    assert speed.cost(lengths, whole_segments=False) == 1.0 + 9.0 + 10.0 + 10.5 + 31.0
+    assert speed.cost([], whole_segments=True) == 0
+
+
+def test_speeds_are_kept_when_enough_was_done(tmp_path: Path) -> None:
+    assert speed.measured_speed(tmp_path, "a-1") is None
+    speed.note_speed(tmp_path, "a-1", worked_on=speed.LEAST_COST - 1, seconds=1.0)
+    assert speed.measured_speed(tmp_path, "a-1") is None
+    speed.note_speed(tmp_path, "a-1", worked_on=100.0, seconds=20.0)
+    speed.note_speed(tmp_path, "b-2", worked_on=100.0, seconds=50.0)
+    assert speed.measured_speed(tmp_path, "a-1") == 5.0
+    assert speed.measured_speed(tmp_path, "b-2") == 2.0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"models": 1, "machine": []}', '{"models": {"a-1": 3}}']
+)
+def test_a_damaged_file_is_measured_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / speed.FILE_NAME).write_text(text)
+    assert speed.measured_speed(tmp_path, "a-1") is None
+    assert speed.measured_machine(tmp_path) is None
+    speed.note_speed(tmp_path, "a-1", 100.0, 20.0)
+    assert speed.measured_speed(tmp_path, "a-1") == 5.0
+
+
+def write_machine(data: Path, flops: float) -> None:
+    data.mkdir(exist_ok=True)
+    machine = {"device": "cpu", "flops": flops, "when": speed.time.time()}
+    (data / speed.FILE_NAME).write_text(json.dumps({"machine": machine}))
+
+
+def test_estimates_before_and_measurements_after(tmp_path: Path) -> None:
+    salsa = choice_of(tmp_path, "salsa", [1.0] * 100)
+    assert (salsa.state, salsa.speed, salsa.needs) == ("to download", None, None)
+    known_salsa = known("salsa")
+    assert known_salsa is not None
+    write_machine(tmp_path, flops=known_salsa.flop)  # ten seconds of sound a second
+    salsa = choice_of(tmp_path, "salsa", [1.0] * 100)
+    assert (salsa.speed, salsa.measured) == (10.0, False)
+    assert salsa.needs == 100.0  # each second is padded to ten
+
+    folder = small_model(tmp_path / "models" / "salsa", name="salsa", padding="segment")
+    assert choice_of(tmp_path, "salsa", [1.0] * 100).needs == 100.0
+    model_id = json.loads((folder / "model.json").read_text())
+    speed.note_speed(tmp_path, f"salsa-{model_id['hash'][:10]}", 100.0, 2.0)
+    salsa = choice_of(tmp_path, "salsa", [1.0] * 100)
+    assert (salsa.state, salsa.speed, salsa.measured, salsa.needs) == ("in use", 50.0, True, 20.0)
+    assert "50 s of sound/s, measured" in salsa.pace
+    assert [choice.name for choice in choices(tmp_path)].count("salsa") == 1
+
+
+def test_short_sounds_cost_what_their_padding_makes_them(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "models" / "small", padding="bucket")
+    settings = json.loads((folder / "model.json").read_text())
+    speed.note_speed(tmp_path, f"small-{settings['hash'][:10]}", 100.0, 10.0)
+    assert choice_of(tmp_path, "small", [0.1] * 100).needs == 10.0
+
+
+def test_the_stated_flop_are_what_torch_counts() -> None:
+    def counted(network: torch.nn.Module, *shape: int) -> int:
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            network(torch.zeros(shape, device="meta"))
+        return counter.get_total_flops()
+
+    with torch.device("meta"):
+        passt = Passt(VARIANTS["N"]).eval()
+    salsa = known("salsa")
+    assert salsa is not None
+    assert counted(passt, 1, 1, 128, 1000) == salsa.flop
+    large = {
+        "depths": [2, 2, 12, 2],
+        "patch_embeds_hidden_size": 128,
+        "hidden_size": 1024,
+        "num_attention_heads": [4, 8, 16, 32],
+    }
+    for name, audio in (("clap-unfused", {}), ("clap-general", large)):
+        config = ClapConfig(audio_config={"enable_fusion": False, **audio})
+        with torch.device("meta"):
+            whole = ClapModel(config)
+            network = ClapAudio(clap_config(config.to_dict(), {}, name)["audio"]).eval()
+        model = known(name)
+        assert model is not None
+        # The same network as the published one, by its number of parameters.
+        assert 4 * sum(p.numel() for p in whole.parameters()) == model.download
+        assert counted(network, 1, 1, 1001, 64) == model.flop
+
+
+def test_times_in_words() -> None:
+    told = [told_time(seconds) for seconds in (5, 80, 600, 3 * 3600, 4 * 86_400)]
+    assert told[:2] == ["a minute or less", "about 2 minutes"]
+    assert told[2:] == ["about 10 minutes", "about 3 hours", "about 4 days"]
+
+
+def test_no_torch_is_loaded_to_tell() -> None:
+    code = "import sys, soundsearch.models.shelf; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
