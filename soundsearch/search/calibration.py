@@ -11,7 +11,8 @@ and `background.f16`: float16 unit vectors (M, D) of several hundred varied soun
 z = (cosine - mean of the background's nearest hundredth) / spread over the background, strength =
 logistic(a z + b - c ln N), N being the number of sounds searched. (Against the nearest, not against
 all: what is asked for stands out from its like, not from everything. On the dev split of the
-starter that tells more often that nothing matches.)
+starter that tells more often that nothing matches.) Nothing matches when the best z, less what
+chance gives the best of N, is below the threshold.
 """
 
 import json
@@ -21,6 +22,8 @@ from pathlib import Path
 import numpy as np
 
 NEAREST = 0.01  # share of the background that a sound is compared with
+# The largest of N normal values grows by about so many spreads for each ln N, from 100 to 100,000.
+CHANCE = 0.25
 # Where a model brings no calibration of its own: rough, so "nothing matches" stays silent.
 _ROUGH = (1.6, 1.3, 0.25)
 # And where it does not say: measured with an AudioSet tagger's features on labelled clips. Moments
@@ -47,8 +50,8 @@ class Curve:
 class Calibration:
     """How a model's cosines are read. background: float32 (M, D), M may be 0.
 
-    segment_margin: how much larger a moment's cosine must be than that of a whole sound;
-    take_cosine: from here on takes sound alike.
+    threshold: of `standing`; segment_margin: how much larger a moment's cosine must be than that of
+    a whole sound; take_cosine: from here on takes sound alike.
     """
 
     text: Curve
@@ -81,11 +84,29 @@ class Calibration:
         self, cosines: np.ndarray, vector: np.ndarray, sounds: int, by_example: bool = False
     ) -> np.ndarray:
         """float32 (N,) in 0…1 for cosines (N,) of the query vector (D,) among `sounds` sounds."""
-        if len(self.background) > 1:
-            z = standardise(cosines[None], vector[None], self.background)[0]
-        else:
-            z = (cosines - 0.27) / 0.1
+        z = self._z(cosines, vector)
         return (self.example if by_example else self.text).strength(z, sounds)
+
+    def standing(self, cosines: np.ndarray, vector: np.ndarray, sounds: int) -> float:
+        """How far the best of the cosines (N,) stands out, in spreads beyond chance."""
+        return standing(self._z(cosines, vector), sounds)
+
+    def least_strength(self, sounds: int) -> float | None:
+        """The best strength among so many sounds below which nothing really matches."""
+        if self.threshold is None:
+            return None
+        z = np.array(self.threshold + CHANCE * np.log(max(sounds, 1)))
+        return float(self.text.strength(z, sounds))
+
+    def _z(self, cosines: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        if len(self.background) > 1:
+            return standardise(cosines[None], vector[None], self.background)[0]
+        return (cosines - 0.27) / 0.1
+
+
+def standing(z: np.ndarray, sounds: int) -> float:
+    """The largest z (N,) less what chance adds among so many sounds."""
+    return float(z.max(initial=-np.inf)) - CHANCE * float(np.log(max(sounds, 1)))
 
 
 def standardise(cosines: np.ndarray, queries: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ class Listening:
             sound_ids,
             best,
             calibration.strength(best, self.vector, total, self.by_example),
-            None if self.by_example else calibration.threshold,
+            None if self.by_example else calibration.least_strength(total),
             at,
             alike_by_vector(self.table.whole_of, self.vectors.take, calibration.take_cosine),
             None if len(sound_ids) == total else self._of,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundsearch.search.calibration import Calibration, Curve, fit, standardise
+from soundsearch.search.calibration import Calibration, Curve, fit, standardise, standing
 
 POOL_SIZES = (50, 100, 200, 400)
 FALSE_ALARMS = 0.15  # how often the threshold may deny that a right sound is there
@@ -44,8 +44,8 @@ def fit_curve(
 
     queries float32 (Q, D), sounds (N, D), relevant bool (Q, N), background (M, D), own: for
     queries that are sounds, their row (Q,), which never stands in the pool. Each pool keeps at
-    least one right sound. The threshold is the best strength that all but `FALSE_ALARMS` of the
-    pools exceed.
+    least one right sound. The threshold is the standing (see search.calibration) of the best sound
+    that all but `FALSE_ALARMS` of the pools exceed.
     """
     random = np.random.default_rng(seed)
     z = standardise(queries @ sounds.T, queries, background)
@@ -70,7 +70,7 @@ def fit_curve(
                 right.append(relevant[row, pool])
                 pools.append((z[row, pool], size))
     curve = fit(np.concatenate(zs), np.concatenate(sizes), np.concatenate(right))
-    best = np.array([curve.strength(values, size).max() for values, size in pools])
+    best = np.array([standing(values, size) for values, size in pools])
     return curve, float(np.quantile(best, FALSE_ALARMS))
 
 
@@ -131,8 +131,8 @@ def caught_against_false_alarms(
 ) -> list[tuple[float, float]]:
     """(share of false alarms, share caught) for "nothing really matches".
 
-    with_right (Q,): best strength of each query in a pool that holds right sounds; without (Q,):
-    the same with the right sounds taken out. An alarm is a best strength below the threshold.
+    with_right (Q,): standing of the best sound of each query in a pool that holds right ones;
+    without (Q,): the same with the right sounds taken out. An alarm is one below the threshold.
     """
     return [(rate, float((without < np.quantile(with_right, rate)).mean())) for rate in rates]
 

@@ -187,14 +187,11 @@ def evaluate(
             for name, strength in zip(named, strengths, strict=True)
         ]
         ways |= {"by name": measure(asked, named), "fused": measure(asked, fused)}
-    pairs = list(zip(strengths, asked.relevant, strict=True))
-    best = np.array([row.max() for row, _ in pairs])
-    # With its right sounds taken out the pool is smaller, too; strength is asked anew.
+    each = list(zip(cosines, asked.relevant, texts, strict=True))
+    best = np.array([calibration.standing(row, text, len(row)) for row, _, text in each])
+    # With its right sounds taken out the pool is smaller, too.
     without = np.array(
-        [
-            calibration.strength(row[~right], text, int((~right).sum())).max(initial=0.0)
-            for row, right, text in zip(cosines, asked.relevant, texts, strict=True)
-        ]
+        [calibration.standing(row[~right], text, int((~right).sum())) for row, right, text in each]
     )
     rates = None
     if calibration.threshold is not None:

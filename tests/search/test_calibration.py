@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soundsearch.search.calibration import Calibration, Curve, fit
+from soundsearch.search.calibration import CHANCE, Calibration, Curve, fit
 from soundsearch.search.examples import query_vector
 
 
@@ -50,7 +50,12 @@ def test_a_models_own_calibration_is_used(tmp_path: Path) -> None:
     z = (cosines - np.sort(over)[-3:].mean()) / over.std()
     expected = 1 / (1 + np.exp(-(1.0 * z - 1.0 - 0.1 * np.log(50))))
     np.testing.assert_allclose(calibration.strength(cosines, vector, 50), expected, atol=2e-3)
+    # The least strength is that of a sound that stands out just so far.
     assert calibration.threshold == 0.2
+    least = calibration.least_strength(50)
+    best = float(np.sort(over)[-3:].mean() + over.std() * (0.2 + CHANCE * np.log(50)))
+    assert calibration.strength(np.array([best]), vector, 50)[0] == pytest.approx(least, abs=2e-3)
+    assert calibration.standing(np.array([0.0, best]), vector, 50) == pytest.approx(0.2, abs=5e-3)
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"a": 1}', '{"a": 1, "b": 2, "c": 3}'])

@@ -49,7 +49,7 @@ def test_a_perfect_model_is_seen_as_one(tables: tuple[Path, Path]) -> None:
     assert [query.text for query in asked.queries if query.text == "whale"] == []
     texts = vectors([query.text.removeprefix("a ") for query in asked.queries])
     sounds = vectors([clip.label for clip in clips])
-    calibration = Calibration(Curve(3.0, -4.0, 0.0), Curve(3.0, -4.0, 0.0), sounds, 0.5)
+    calibration = Calibration(Curve(3.0, -4.0, 0.0), Curve(3.0, -4.0, 0.0), sounds, -1.0)
     names = file_names(tables[0])
     report = evaluate(texts, sounds, asked, calibration, [names[clip.path] for clip in clips])
     sound = report.ways["by sound"]
