@@ -35,6 +35,8 @@ WINDOW_SEES = {
     "player.client",
     "player.messages",
     "models.catalog",
+    "models.shelf",
+    "models.speed",
 }
 FORBIDDEN = {
     "audio": {"torch", "transformers", "PySide6", "sqlite3", "sounddevice", "hnswlib"},

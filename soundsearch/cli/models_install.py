@@ -123,7 +123,7 @@ def _install(args: argparse.Namespace, data: Path, files: list[Path]) -> None:
 
 
 class Progress:
-    """One line on a terminal, one every ten seconds elsewhere; nothing when quiet."""
+    """One line on a terminal, one every two seconds elsewhere; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -147,7 +147,7 @@ class Progress:
 
     def _show(self, text: str, last: bool) -> None:
         now = time.monotonic()
-        pause = 0.2 if self._terminal else 10.0
+        pause = 0.2 if self._terminal else 2.0
         if self._quiet or (now - self._shown < pause and not (last and self._terminal)):
             return
         self._shown = now

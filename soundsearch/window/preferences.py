@@ -16,6 +16,7 @@ from soundsearch.settings import Settings, save_settings
 from soundsearch.window import exports
 from soundsearch.window.audition import Audition
 from soundsearch.window.bridge import Client, Reader
+from soundsearch.window.models_page import ModelsPage
 from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.results_view import ResultsView
 from soundsearch.window.reveal import reveal
@@ -160,6 +161,11 @@ class Preferences(QObject):
             self.cleaned.emit()
         elif what == "show data":
             self._parts.reader.ask("", lambda desk: reveal([str(data)]))
+        elif what == "models":
+            models = ModelsPage(data, self._parts.reader, page)
+            models.use_wanted.connect(self._use_model)
+            models.changed.connect(self.look_for_models)
+            models.show()
         else:
             self.asked.emit(what)
 

@@ -26,6 +26,12 @@ from soundsearch.settings import Settings
 from soundsearch.window.exports import Size
 from soundsearch.window.settings_menu import THEMES, Offers, output_choices
 
+FREE_AFTER = (
+    ("After 2 idle minutes", 2.0),
+    ("After 10 idle minutes", 10.0),
+    ("After an idle hour", 60.0),
+    ("Never", 0.0),
+)
 BUFFERS = (("Safe", "safe"), ("Short: answers sooner, may drop out", "short"))
 DEVICES = (
     ("Automatic", "auto"),
@@ -44,7 +50,7 @@ class _Choice(QComboBox):
 
 class SettingsPage(QDialog):
     """Shows the settings as they are. `chosen` carries the name of a setting and its new value;
-    `asked` what is to be done: "show data", "clean", "export" or "import"."""
+    `asked` what is to be done: "show data", "clean", "export", "import" or "models"."""
 
     chosen = Signal(str, object)
     asked = Signal(str)
@@ -97,6 +103,8 @@ class SettingsPage(QDialog):
         self._choice(form, "Model", "model", models, offers.model)
         self._choice(form, "Computed on", "device", DEVICES)
         self._hint(form, "Where it is computed changes with the next start.")
+        self._choice(form, "Free its memory", "free_model_after", FREE_AFTER)
+        form.addRow("", _beside(self._button("Models…", "models"), QWidget()))
 
     def _indexing(self) -> None:
         form = self._section("Indexing")

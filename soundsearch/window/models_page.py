@@ -1,0 +1,319 @@
+"""The models to choose from: what each would take here; fetch, import, use and remove them.
+
+What takes long runs as the command line does it, in a process of its own whose lines are shown.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QProcess, QProcessEnvironment, Qt, Signal
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from soundsearch.models import catalog
+from soundsearch.models.shelf import Choice, choices, told_bytes, told_time
+from soundsearch.models.speed import measured_machine
+from soundsearch.window.bridge import Desk, Reader
+
+TOPIC = "models to choose from"
+STATES = {"in use": "In use", "installed": "Installed"}
+
+
+class ModelsPage(QDialog):
+    """`use_wanted` carries a model's name; `changed` says that one came or went."""
+
+    use_wanted = Signal(str)
+    changed = Signal()
+
+    def __init__(self, data: Path, reader: Reader, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self.setWindowTitle("Models")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._data = data
+        self._reader = reader
+        self._sounds = 0
+        self.command = Command(data, self)
+        self.command.said.connect(self._show_line)
+        self.command.ended.connect(self._show_end)
+        inside = QWidget()
+        inside.setObjectName("page")
+        self._rows = QVBoxLayout(inside)
+        self._rows.setContentsMargins(24, 12, 24, 12)
+        self._rows.setSpacing(0)
+        self._rows.addStretch()
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(area, 1)
+        whole.addWidget(self._foot())
+        self.resize(680, min(720, parent.screen().availableSize().height() - 80))
+        self.reload()
+        if measured_machine(data) is None:
+            self._run(["list"], "Measuring this computer…")
+
+    def _foot(self) -> QWidget:
+        foot = QWidget()
+        foot.setObjectName("page")
+        self.line = QLabel()
+        self.line.setTextFormat(Qt.TextFormat.PlainText)
+        self.line.setWordWrap(True)
+        self.cancel = _button("Cancel", self.command.stop)
+        self.cancel.hide()
+        self.other = _button("Import another…", lambda: self._choose_files(None))
+        row = QHBoxLayout(foot)
+        row.setContentsMargins(24, 10, 24, 12)
+        row.addWidget(self.line, 1)
+        row.addWidget(self.cancel)
+        row.addWidget(self.other)
+        return foot
+
+    def reload(self) -> None:
+        """Reads what is here, and how much the library would take with each."""
+
+        def read(desk: Desk) -> tuple[list[Choice], int]:
+            lengths = desk.library.sound_lengths() if desk.library is not None else {}
+            return choices(self._data, lengths.values()), len(lengths)
+
+        self._reader.ask(TOPIC, read, lambda result: self.show_choices(*result))
+
+    def show_choices(self, found: Sequence[Choice], sounds: int) -> None:
+        while (item := self._rows.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for number, choice in enumerate(found):
+            if number:
+                line = QFrame()
+                line.setObjectName("line")
+                line.setFixedHeight(1)
+                self._rows.addWidget(line)
+            self._rows.addWidget(_Row(choice, sounds, self._actions(choice)))
+        self._rows.addStretch()
+        self._enable()
+
+    def _actions(self, choice: Choice) -> list[QPushButton]:
+        name, buttons = choice.name, []
+        if choice.state == "installed":
+            buttons.append(_button("Use", lambda: self._use(name)))
+        if choice.state == "to download":
+            buttons.append(
+                _button("Download", lambda: self._run(["download", name], f"Fetching {name}…"))
+            )
+        if not choice.is_here:
+            buttons.append(_button("From files…", lambda: self._choose_files(name)))
+        elif choice.own and choice.state != "in use":
+            buttons.append(_button("Remove…", lambda: self._ask_to_remove(choice)))
+        for button in buttons:
+            button.setAccessibleName(f"{button.text()} {name}")
+        return buttons
+
+    def _use(self, name: str) -> None:
+        self.use_wanted.emit(name)
+        self.line.setText(f"{name} answers as soon as it has heard your sounds.")
+        self.reload()
+
+    def _choose_files(self, name: str | None) -> None:
+        dialog = QFileDialog(self, f"The files of {name or 'a model'}")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(lambda files: self.import_files(files, name))
+        dialog.open()
+
+    def import_files(self, files: Sequence[str], name: str | None = None) -> None:
+        """name: None takes it from the file's."""
+        paths = sorted(files)
+        if len(paths) == 1 and Path(paths[0]).name in ("config.json", "model.json"):
+            paths = [str(Path(paths[0]).parent)]  # of a model that is a folder
+        chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(paths[0]).stem).strip("-.") or "own"
+        self._run(["import", chosen, *paths], f"Importing {chosen}…")
+
+    def _ask_to_remove(self, choice: Choice) -> None:
+        question = QMessageBox(self)
+        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        question.setIcon(QMessageBox.Icon.Warning)
+        question.setText(f"Remove the model {choice.name} ({told_bytes(choice.bytes)})?")
+        question.setInformativeText("What it knows of your sounds is kept.")
+        remove = question.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
+        question.setDefaultButton(question.addButton(QMessageBox.StandardButton.Cancel))
+        remove.clicked.connect(lambda: self._remove(choice.name))
+        question.open()
+
+    def _remove(self, name: str) -> None:
+        def removed(_: object) -> None:
+            self.line.setText(f"{name} is removed.")
+            self.changed.emit()
+            self.reload()
+
+        self._reader.ask(
+            "",
+            lambda desk: catalog.remove(self._data, name),
+            removed,
+            lambda error: self.line.setText(str(error)),
+        )
+
+    def _run(self, arguments: list[str], text: str) -> None:
+        if self.command.start_command(["models", *arguments]):
+            self.line.setText(text)
+            self._enable()
+
+    def _show_line(self, text: str) -> None:
+        self.line.setText(text)
+
+    def _show_end(self, done: bool, last: str) -> None:
+        self.line.setText(last)
+        self._enable()
+        self.changed.emit()
+        self.reload()
+
+    def _enable(self) -> None:
+        busy = self.command.is_running
+        self.cancel.setVisible(busy)
+        self.other.setVisible(not busy)
+        for button in self.findChildren(QPushButton):
+            if button is not self.cancel:
+                button.setEnabled(not busy)
+
+    def done(self, result: int) -> None:
+        # A download goes on where it was the next time.
+        self.command.stop()
+        self._reader.drop(TOPIC)
+        super().done(result)
+
+
+class _Row(QWidget):
+    def __init__(self, choice: Choice, sounds: int, buttons: Sequence[QPushButton]) -> None:
+        super().__init__()
+        name = QLabel(choice.name)
+        name.setTextFormat(Qt.TextFormat.PlainText)
+        name.setStyleSheet("font-weight: 600")
+        state = QLabel(STATES.get(choice.state, ""))
+        state.setObjectName("quiet")
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(name)
+        head.addWidget(state)
+        head.addStretch()
+        texts = QVBoxLayout()
+        texts.setSpacing(3)
+        texts.addLayout(head)
+        if choice.title:
+            texts.addWidget(_text(choice.title))
+        texts.addWidget(_text(f"{told_bytes(choice.bytes)} · {choice.licence}", "quiet"))
+        texts.addWidget(_text(f"Stated quality: {choice.quality}", "quiet"))
+        texts.addWidget(_text(told_need(choice, sounds), "quiet"))
+        if choice.warning:
+            texts.addWidget(_text(f"Be careful: {choice.warning}", "bad"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 12, 0, 12)
+        row.setSpacing(16)
+        row.addLayout(texts, 1)
+        beside = QVBoxLayout()
+        beside.setSpacing(6)
+        for button in buttons:
+            beside.addWidget(button)
+        beside.addStretch()
+        row.addLayout(beside)
+
+
+def told_need(choice: Choice, sounds: int) -> str:
+    """How long the library takes with a model, and how much memory."""
+    memory = f"about {told_bytes(choice.memory)} of memory"
+    if choice.begun:
+        return f"Has heard sounds of yours already · {choice.pace} · {memory}"
+    if choice.needs is None or not sounds:
+        return f"Speed here: {choice.pace} · {memory}"
+    return f"Your {sounds:,} sounds: {told_time(choice.needs)} ({choice.pace}) · {memory}"
+
+
+class Command(QProcess):
+    """A command of the command line, one at a time. `said` carries what it says; `ended` whether
+    it was done, and its last line."""
+
+    said = Signal(str)
+    ended = Signal(bool, str)
+
+    def __init__(self, data: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._data = data
+        self._last = ""
+        self._rest = b""
+        self._stopped = False
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONIOENCODING", "utf-8:backslashreplace")
+        self.setProcessEnvironment(environment)
+        self.setStandardOutputFile(QProcess.nullDevice())
+        self.readyReadStandardError.connect(self._read)
+        self.finished.connect(self._finish)
+        self.errorOccurred.connect(self._fail)
+
+    @property
+    def is_running(self) -> bool:
+        return self.state() != QProcess.ProcessState.NotRunning
+
+    def start_command(self, arguments: Sequence[str]) -> bool:
+        """False while another one runs."""
+        if self.is_running:
+            return False
+        self._last, self._rest, self._stopped = "", b"", False
+        program = [] if getattr(sys, "frozen", False) else ["-m", "soundsearch"]
+        super().start(sys.executable, [*program, "--data", str(self._data), *arguments])
+        return True
+
+    def stop(self) -> None:
+        if self.is_running:
+            self._stopped = True
+            self.kill()
+            self.waitForFinished(2000)
+
+    def _read(self) -> None:
+        *lines, self._rest = (self._rest + self.readAllStandardError().data()).split(b"\n")
+        for line in lines:
+            text = line.decode("utf-8", "replace").strip()
+            if text:
+                self._last = text.removeprefix("soundsearch: ")
+                self.said.emit(self._last)
+
+    def _finish(self, code: int) -> None:
+        self._read()
+        if self._stopped:
+            self.ended.emit(False, "Stopped. A download goes on where it was.")
+        else:
+            self.ended.emit(code == 0, self._last)
+
+    def _fail(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self.ended.emit(False, f"It can't be started ({self.errorString()})")
+
+
+def _text(text: str, name: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    return label
+
+
+def _button(text: str, pressed: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setAutoDefault(False)
+    button.setStyleSheet("padding: 4px 12px")
+    button.clicked.connect(lambda: pressed())
+    return button
