@@ -84,7 +84,7 @@ def test_queries_from_a_file_answer_one_json_line_each(shell: Shell, folder: Pat
     shell("scan", str(folder))
     queries = folder.parent / "queries.txt"
     queries.write_text("bell\n\nbell format:flac\n", encoding="utf-8")
-    done = shell("search", "--queries", str(queries), "--json")
+    done = shell("search", "--queries", str(queries), "--takes", "--json")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["query"] for answer in answers] == ["bell", "bell format:flac"]
     assert [len(answer["results"]) for answer in answers] == [3, 1]
