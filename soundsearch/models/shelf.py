@@ -47,7 +47,9 @@ class Choice:
         """Its speed in words."""
         if self.speed is None:
             return "not measured yet"
-        return f"{self.speed:,.3g} s of sound/s, {'measured' if self.measured else 'estimated'}"
+        digits = 3 if self.measured else 2
+        pace = float(f"{self.speed:.{digits}g}")
+        return f"{pace:,g} s of sound/s, {'measured' if self.measured else 'estimated'}"
 
 
 def choices(data: Path, lengths: Collection[float] = ()) -> list[Choice]:
@@ -134,4 +136,6 @@ def told_time(seconds: float) -> str:
 
 
 def told_bytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"

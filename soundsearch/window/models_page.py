@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QProcess, QProcessEnvironment, Qt, Signal
+from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -48,7 +48,7 @@ class ModelsPage(QDialog):
         self.command = Command(data, self)
         self.command.said.connect(self._show_line)
         self.command.ended.connect(self._show_end)
-        inside = QWidget()
+        inside = _List()
         inside.setObjectName("page")
         self._rows = QVBoxLayout(inside)
         self._rows.setContentsMargins(24, 12, 24, 12)
@@ -63,8 +63,9 @@ class ModelsPage(QDialog):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addWidget(area, 1)
+        whole.addWidget(_line())
         whole.addWidget(self._foot())
-        self.resize(680, min(720, parent.screen().availableSize().height() - 80))
+        self.resize(780, min(720, parent.screen().availableSize().height() - 80))
         self.reload()
         if measured_machine(data) is None:
             self._run(["list"], "Measuring this computer…")
@@ -79,7 +80,7 @@ class ModelsPage(QDialog):
         self.cancel.hide()
         self.other = _button("Import another…", lambda: self._choose_files(None))
         row = QHBoxLayout(foot)
-        row.setContentsMargins(24, 10, 24, 12)
+        row.setContentsMargins(24, 10, 34, 12)  # the bar of the list takes 10
         row.addWidget(self.line, 1)
         row.addWidget(self.cancel)
         row.addWidget(self.other)
@@ -101,10 +102,7 @@ class ModelsPage(QDialog):
                 widget.deleteLater()
         for number, choice in enumerate(found):
             if number:
-                line = QFrame()
-                line.setObjectName("line")
-                line.setFixedHeight(1)
-                self._rows.addWidget(line)
+                self._rows.addWidget(_line())
             self._rows.addWidget(_Row(choice, sounds, self._actions(choice)))
         self._rows.addStretch()
         self._enable()
@@ -198,6 +196,17 @@ class ModelsPage(QDialog):
         super().done(result)
 
 
+class _List(QWidget):
+    """As high as its lines need: a scroll area squeezes wrapped ones that nearly fit."""
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        layout = self.layout()
+        if layout and event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        return done
+
+
 class _Row(QWidget):
     def __init__(self, choice: Choice, sounds: int, buttons: Sequence[QPushButton]) -> None:
         super().__init__()
@@ -228,6 +237,7 @@ class _Row(QWidget):
         beside = QVBoxLayout()
         beside.setSpacing(6)
         for button in buttons:
+            button.setMinimumWidth(116)
             beside.addWidget(button)
         beside.addStretch()
         row.addLayout(beside)
@@ -309,6 +319,13 @@ def _text(text: str, name: str = "") -> QLabel:
     label.setObjectName(name)
     label.setWordWrap(True)
     return label
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setObjectName("line")
+    line.setFixedHeight(1)
+    return line
 
 
 def _button(text: str, pressed: Callable[[], object]) -> QPushButton:
