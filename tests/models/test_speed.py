@@ -10,12 +10,17 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import ClapConfig, ClapModel
 
-from soundsearch.models import speed
+from soundsearch.models import catalog, speed
 from soundsearch.models.clap import ClapAudio, clap_config
 from soundsearch.models.known import known
 from soundsearch.models.passt import VARIANTS, Passt
 from soundsearch.models.shelf import choice_of, choices, told_time
 from tests.models.small import small_model
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "resources", lambda: tmp_path / "shipped")
 
 
 def test_the_machine_is_measured_once_a_day(
