@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     heard.reported.connect(window.take_player_report)
     single.asked.connect(window.come_forward)
     ender.asked.connect(window.close)
+    window.closed.connect(single.close)
     errors.parent_window = window
     window.show()
     # The processes start when the window stands: it is there sooner.
@@ -185,6 +186,8 @@ class SingleWindow(QObject):
             _log.warning("A second start won't find this window: %s", self._server.errorString())
 
     def close(self) -> None:
+        """Also what was asked before, but not yet read, is not told any more."""
+        self.blockSignals(True)  # a window that closes must not be shown again
         self._server.close()
 
     @Slot()

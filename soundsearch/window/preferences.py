@@ -200,7 +200,7 @@ class Preferences(QObject):
         try:
             save_settings(self.settings, self._parts.data)
         except OSError as error:
-            _log.error("The settings can't be saved: %s", error)
+            _log_unsaved(error)
 
     def set_compact(self, compact: bool) -> None:
         self.set("compact", compact)
@@ -229,7 +229,13 @@ class Preferences(QObject):
     def _save_off_thread(self, then: Callable[[], None] = lambda: None) -> None:
         self.before_saving.emit()
         settings, data = self.settings, self._parts.data
-        self._parts.reader.ask("", lambda desk: save_settings(settings, data), lambda saved: then())
+        self._parts.reader.ask(
+            "", lambda desk: save_settings(settings, data), lambda saved: then(), _log_unsaved
+        )
+
+
+def _log_unsaved(error: Exception) -> None:
+    _log.error("The settings can't be saved: %s", error)
 
 
 def take_over_model(settings: Settings, data: Path) -> None:

@@ -96,6 +96,17 @@ def test_a_second_start_raises_the_first_window(qtbot, tmp_path: Path) -> None:
     assert not raise_other(tmp_path)
 
 
+def test_a_window_that_closes_is_not_asked_any_more(qtbot, tmp_path: Path) -> None:
+    window = SingleWindow(tmp_path)
+    asked: list[str] = []
+    window.asked.connect(asked.append)
+    assert raise_other(tmp_path)  # connected and written, but not read yet
+    window.close()
+    qtbot.wait(100)
+    assert asked == []
+    assert not raise_other(tmp_path)
+
+
 def test_a_socket_left_by_a_crash_is_taken_over(qtbot, tmp_path: Path) -> None:
     crashed = python(
         "import os, sys\nfrom pathlib import Path\n"
