@@ -19,6 +19,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 
 from soundsearch.audio.facts import Facts
+from soundsearch.errors import UserError
 
 STALL_SECONDS = 30.0
 START_SECONDS = 60.0  # more for a child that is only starting, on a machine with other things to do
@@ -182,7 +183,13 @@ class _Child:
 
     def __init__(self, rate: int | None, segment_seconds: float) -> None:
         samples = int(rate * segment_seconds) if rate else 1
-        self._memory = SharedMemory(create=True, size=SLOTS * samples * 4)
+        try:
+            self._memory = SharedMemory(create=True, size=SLOTS * samples * 4)
+        except OSError as error:
+            raise UserError(
+                f"Decoders can't have memory in common ({error.strerror})",
+                "Free some memory (on Linux: space in /dev/shm), then scan again",
+            ) from error
         self._slots = np.ndarray((SLOTS, samples), np.float32, self._memory.buf)
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
