@@ -100,6 +100,7 @@ def spectral_model(data: Path) -> str:
     settings |= {"segment_seconds": 1.0, "hash": "0" * 32}
     (folder / "model.json").write_text(json.dumps(settings))
     (folder / "weights.safetensors").write_bytes(b"none")
+    (folder.parent / "in use").write_text("spectral")
     return "spectral-" + "0" * 10
 
 
