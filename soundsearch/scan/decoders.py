@@ -25,7 +25,7 @@ STALL_SECONDS = 30.0
 START_SECONDS = 60.0  # more for a child that is only starting, on a machine with other things to do
 SLOWEST_DRIVE = 4e6  # bytes/s; a long file on a network drive is not a stalled decoder
 SLOTS = 3  # segments a child may have decoded ahead of the parent
-ATTEMPTS = 2
+ATTEMPTS = 3  # a file whose decoder dies so often has failed
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def content(data: Path, vectors: Any) -> Content:
 
 def assert_same(one: Content, other: Content) -> None:
     for name, rows in one[0].items():
-        assert other[0][name] == rows, name
+        differing = [pair for pair in zip(rows, other[0][name], strict=True) if pair[0] != pair[1]]
+        assert not differing, (name, differing[:2])
     assert set(one[1]) == set(other[1])
     for key, vector in one[1].items():
         against = other[1][key]
