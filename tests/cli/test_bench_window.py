@@ -20,7 +20,10 @@ def test_every_figure_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert figures["keystrokes"] == 4
     assert figures["arrow keys"] == 3
     assert figures["callbacks"] > 10
-    # Without a model nothing is found by sound; everything else has a value.
+    # Everything has a value, but what a small scan was too soon over for.
     missing = {name for name, value in figures.items() if value is None}
-    assert {name for name in missing if not name.startswith("sound")} == set()
+    assert {name for name in missing if "while indexing" not in name} <= {
+        "sounds 95% ms",
+        "sound search ready ms",
+    }
     assert set(bench_window.MEANING) <= set(figures)
