@@ -1,5 +1,7 @@
 """What both starter networks share: sounds at one level, read in windows of 2.56 s."""
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -16,7 +18,7 @@ STRIDE = 16  # windows are padded to whole steps of so many frames
 _MOST_GAIN = 1000.0
 
 
-class WindowedAudio(nn.Module):
+class WindowedAudio(nn.Module, ABC):
     """Samples to features: float32 (B, samples) at 32 kHz → (B, dim).
 
     Each sound is brought to one level. Long ones are cut into windows of 128 frames, each read as
@@ -30,9 +32,9 @@ class WindowedAudio(nn.Module):
         super().__init__()
         self.front = LogMel()
 
+    @abstractmethod
     def window(self, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         """mel (B, 1, 64, T), T ≤ 128, of which frames int (B,) hold sound → features (B, dim)."""
-        raise NotImplementedError
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         mel, frames = self.level_mel(samples)
