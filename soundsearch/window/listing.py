@@ -52,6 +52,8 @@ class Listing(QObject):
         """Shows an answer. Nothing moves above a row that the person went to."""
         current = self.model.key(self.view.currentIndex().row())
         selected = [self.model.key(row) for row in self.view.selected_rows()]
+        if shown.new and not selected:
+            current = None  # nobody chose it; the next key goes to the first row
         place = self.view.place()
         held = self.model.head_of(current) if self.looked else None
         if shown.keys is not None:
