@@ -1,5 +1,8 @@
 """Options of all tests."""
 
+import os
+import sys
+
 import pytest
 
 
@@ -16,3 +19,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def long(request: pytest.FixtureRequest) -> bool:
     """Whether tests that come in a short and a long version run the long one."""
     return bool(request.config.getoption("--long"))
+
+
+_status = 0
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    global _status
+    _status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Ends the process at once: so many native libraries in one process (Qt, torch, hnswlib) may
+    crash while the interpreter is taken down, after all tests were told."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)
