@@ -31,8 +31,8 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Ends the process at once: so many native libraries in one process (Qt, torch, hnswlib) may
-    crash while the interpreter is taken down, after all tests were told."""
+    """Ends the process at once, with pytest's status: the whole suite was seen to crash while the
+    interpreter is taken down, after all was told, from a cause not found yet."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(_status)
