@@ -87,7 +87,14 @@ def test_the_scanning_process(tmp_path: Path, whole: Undisturbed) -> None:
 
 def test_decoders(tmp_path: Path, whole: Undisturbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "COMMIT_SECONDS", 0.02)
-    place = Place(tmp_path / "data")
+    chance = random.Random(2)
+    # Two deaths a scan: by a third one a file might rightly have failed.
+    for number in range(-(-whole.moments // 2)):
+        kill_two_decoders(tmp_path / f"data {number}", whole, chance)
+
+
+def kill_two_decoders(data: Path, whole: Undisturbed, chance: random.Random) -> None:
+    place = Place(data)
     place.encoder = slow_encoder()
     done = [0]
     thread = threading.Thread(
@@ -97,10 +104,9 @@ def test_decoders(tmp_path: Path, whole: Undisturbed, monkeypatch: pytest.Monkey
         daemon=True,
     )
     thread.start()
-    chance = random.Random(2)
     killed = 0
     before = 0
-    while thread.is_alive() and killed < 2:  # by a third one a file might rightly have failed
+    while thread.is_alive() and killed < 2:
         # Between two deaths the file that was read again gets its chance.
         decoders = multiprocessing.active_children()
         if not decoders or done[-1] < before + 2 * len(decoders) + 2:
