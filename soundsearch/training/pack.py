@@ -31,7 +31,8 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Packing:
-    """folder: where shards go; versions of a clip; shard: clips in one; teacher: its folder."""
+    """folder: where shards go; versions of a clip; shard: clips in one; teacher: its folder;
+    precision: "float32" or "bfloat16", in which the tagger runs (0.1 apart in the logits)."""
 
     folder: Path
     teacher: Path
@@ -39,6 +40,7 @@ class Packing:
     shard: int = 128
     seed: int = 1
     processes: int = 2
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _write_shard(job: tuple[list[Clip], np.ndarray, Packing, bool, Path]) -> Non
             else:
                 windows.append(normalise(crop(sound, LENGTH, random)))
             rows.append((number, other, decibels))
-    arrays = _judge(windows, load_teacher(packing.teacher))
+    arrays = _judge(windows, load_teacher(packing.teacher), packing.precision)
     arrays["clip"] = np.array([row[0] for row in rows], np.int32)
     arrays["other"] = np.array([row[1] for row in rows], np.int32)
     arrays["decibels"] = np.array([row[2] for row in rows], np.float16)
@@ -151,7 +153,7 @@ def _write_shard(job: tuple[list[Clip], np.ndarray, Packing, bool, Path]) -> Non
 
 
 @torch.inference_mode()
-def _judge(windows: list[np.ndarray], teacher: Any) -> dict[str, np.ndarray]:
+def _judge(windows: list[np.ndarray], teacher: Any, precision: str) -> dict[str, np.ndarray]:
     """Log-mel and the tagger's opinion of windows; short ones are judged padded to a second."""
     count = len(windows)
     arrays = {
@@ -169,9 +171,10 @@ def _judge(windows: list[np.ndarray], teacher: Any) -> dict[str, np.ndarray]:
             batch = np.zeros((len(rows), LENGTH), np.float32)
             for place, row in enumerate(rows):
                 batch[place, : len(windows[row])] = windows[row]
-            logits, features = teacher(batch[:, :length])
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                logits, features = teacher(batch[:, :length])
             mel = torch.nn.functional.avg_pool2d(front(torch.from_numpy(batch))[:, :, :, :256], 2)
             arrays["mel"][rows] = mel[:, 0].numpy()
-            arrays["logits"][rows] = logits.numpy()
-            arrays["features"][rows] = features.numpy()
+            arrays["logits"][rows] = logits.float().numpy()
+            arrays["features"][rows] = features.float().numpy()
     return arrays

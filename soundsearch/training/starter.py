@@ -4,6 +4,7 @@ Each stage leaves its result in the work folder and is passed over when that is 
 that was stopped goes on where it was.
 """
 
+import csv
 import json
 import os
 import tomllib
@@ -14,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from soundsearch.errors import UserError
 from soundsearch.models.encoder import DualModel, build, load_model, save_model
+from soundsearch.models.starter import WindowedAudio
 from soundsearch.models.starter_cnn import StarterCnnConfig
 from soundsearch.models.starter_passt import StarterPasstConfig
+from soundsearch.models.text import TextEncoder
 from soundsearch.training.captions import captions, class_names, corpus
 from soundsearch.training.data import Clip, hold_out, read_clips, read_queries, training_clips
 from soundsearch.training.distil import (
@@ -51,7 +55,8 @@ FIRST_SEED = 101  # of the synthesised sounds
 @dataclass(frozen=True)
 class Recipe:
     """What a configuration file says. Paths are as in the file, relative ones to the place where
-    the command runs."""
+    the command runs. start: folder of a starter that is trained on; its text encoder and, where the
+    network is the same, its audio encoder are where this run begins."""
 
     name: str
     work: Path
@@ -61,6 +66,8 @@ class Recipe:
     teacher: Path
     wordnet: Path
     queries: Path
+    start: Path | None = None
+    history: str = ""  # of what is trained on, for the card
     synthesised: int = 0  # seeds of our own synthesised sounds that join
     text_minutes: float = 9.0
     processes: int = 1  # that train the audio side together, a thread each
@@ -79,6 +86,8 @@ def read_recipe(file: Path) -> Recipe:
             if "widths" in stage:
                 stage["widths"] = tuple(stage["widths"])
         paths: dict[str, Any] = {name: Path(given.pop(name)) for name in PATHS}
+        if "start" in given:
+            paths["start"] = Path(given.pop("start"))
         return Recipe(
             **paths,
             packing=given.pop("pack", {}),
@@ -114,7 +123,7 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
     pack(held, teacher, augment=False)
     pack(learn, Packing(recipe.work / "learn", recipe.teacher, **recipe.packing))
     pack(made, Packing(recipe.work / "made", recipe.teacher, **recipe.packing))
-    tokenizer, student = learn_texts(recipe, texts, report)
+    tokenizer, text = learn_texts(recipe, texts, report)
     if recipe.processes > 1:
         _spawn(recipe, report, watch)
     run = learn_audio(recipe, report, watch)
@@ -122,7 +131,7 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
     best = torch.load(run.folder / "best.pt", map_location="cpu")
     run.task.learner.load_state_dict(best["learner"])
     joint = join_learnt(recipe, run.task, texts, clips, held, report)
-    model, config = assemble(recipe, joint, student, tokenizer)
+    model, config = assemble(recipe, joint, text, tokenizer)
     captions_of, softness = texts.captions[rows], recipe.train[-1].softness
     tune_text(
         model, joint, run.task.corpus, texts, captions_of, tokenizer, softness, recipe.tune, report
@@ -153,6 +162,8 @@ def learn_audio(
         task = StarterTask(settings, learnt)
         if before:
             task.learner.load_state_dict(torch.load(before, map_location="cpu")["learner"])
+        elif recipe.start:
+            go_on_from(recipe.start, task.learner.audio, report)
         run = Run(recipe.work / f"run-{number}", settings, task)
         run.train(_validation(task.learner, recipe, texts, clips, held), report, watch)
         before = run.folder / "best.pt"
@@ -239,13 +250,25 @@ def _record(recipe: Recipe, run: Run[StarterTask], best: dict[str, Any]) -> dict
         "last stage": f"{run.step} steps of {recipe.processes} x {recipe.train[-1].batch} "
         f"versions in {run.seconds / 60:.0f} minutes",
         "validation (mAP@10, sources held out)": f"{best['best']:.3f} at step {best['step']}",
+        "learning curve (the same after each epoch, by stage)": "; ".join(
+            learning_curve(recipe.work / f"run-{n}" / "log.csv")
+            for n in range(1, len(recipe.train) + 1)
+        ),
         "packed versions": f"{len(run.task.corpus.pack)} (crop, speed, room, second sound, "
         "low-pass, noise, gain), each judged by the tagger as it is",
-        "text": f"{recipe.text}, then {recipe.tune}",
+        **({"before that": recipe.history} if recipe.history else {}),
+        "text": f"{'as before' if recipe.start else recipe.text}, then {recipe.tune}",
         **{f"stage {n}": f"{settings}" for n, settings in enumerate(recipe.train, 1)},
         "teachers": "an AudioSet tagger (EfficientAT mn04_as) and a sentence encoder "
         "(all-MiniLM-L6-v2); nothing of them is inside",
     }
+
+
+def learning_curve(log: Path) -> str:
+    """The validations in a run's log."""
+    with open(log, encoding="utf-8", newline="") as file:
+        values = [row["validation"] for row in csv.DictReader(file) if row["validation"]]
+    return ", ".join(f"{float(value):.3f}" for value in values)
 
 
 def complete(
@@ -304,8 +327,28 @@ def prepare_texts(recipe: Recipe, clips: list[Clip], report: Report) -> Texts:
     )
 
 
-def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, Student]:
+def go_on_from(start: Path, audio: WindowedAudio, report: Report) -> None:
+    """Gives an audio network the weights of the starter in a folder, if it is of the same kind."""
+    learnt = read_starter(start).audio
+    if learnt.state_dict().keys() != audio.state_dict().keys() or learnt.dim != audio.dim:
+        report(f"the audio network begins anew: that of {start} is another")
+        return
+    audio.load_state_dict(learnt.state_dict())
+
+
+def read_starter(folder: Path) -> DualModel:
+    """The network of a model folder, to be trained on."""
+    load_model(folder, "cpu")  # raises UserError when it is broken
+    model = build(json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    return model
+
+
+def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, TextEncoder]:
     """The vocabulary (text of a tokenizer.json) and the distilled text encoder (student.pt)."""
+    if recipe.start:
+        vocabulary = (recipe.start / "tokenizer.json").read_text(encoding="utf-8")
+        return vocabulary, read_starter(recipe.start).text
     stored = recipe.work / "student.pt"
     if not stored.exists():
         tokenizer = make_vocabulary(texts.texts, recipe.text.vocabulary)
@@ -331,15 +374,15 @@ def learn_texts(recipe: Recipe, texts: Texts, report: Report) -> tuple[str, Stud
     size = len(vocabulary_words(state["tokenizer"]))
     student = Student(text_config(recipe.text, size), texts.vectors.shape[1])
     student.load_state_dict(state["student"])
-    return state["tokenizer"], student
+    return state["tokenizer"], student.encoder
 
 
 def assemble(
-    recipe: Recipe, joint: Joint, student: Student, tokenizer: str
+    recipe: Recipe, joint: Joint, encoder: TextEncoder, tokenizer: str
 ) -> tuple[DualModel, dict[str, Any]]:
     """The dual model of both sides, and its configuration as it stands in model.json. The text
     projection is left to `tune_text`."""
-    text = text_config(recipe.text, len(vocabulary_words(tokenizer)))
+    text = encoder.config
     audio = (
         StarterPasstConfig()
         if recipe.train[-1].network == "passt"
@@ -365,5 +408,5 @@ def assemble(
     model = build(config)
     model.audio.load_state_dict(joint.audio.state_dict())
     model.audio_projection.load_state_dict(joint.audio_projection.state_dict())
-    model.text.load_state_dict(student.encoder.state_dict())
+    model.text.load_state_dict(encoder.state_dict())
     return model, config

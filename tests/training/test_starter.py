@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from soundsearch.cli.main import run
 from soundsearch.demo import synth
@@ -154,6 +156,34 @@ def test_from_sounds_to_a_model_folder(
     first = (folder / "weights.safetensors").read_bytes()
     assert run(["train", str(recipe), "--quiet"]) == 0
     assert (folder / "weights.safetensors").read_bytes() == first
+    # Another run goes on from it: without a step worth the name both encoders are what they were.
+    further = tmp_path / "further.toml"
+    recipe_text = recipe.read_text().replace("/work", "/more").replace("/small", "/further")
+    recipe_text = recipe_text[: recipe_text.index("[[train]]")].replace(
+        "[pack]", f'start = "{folder}"\nhistory = "told before"\n[pack]\nprecision = "bfloat16"'
+    )
+    further.write_text(
+        recipe_text
+        + """
+        [[train]]
+        epochs = 1
+        batch = 32
+        learning_rate = 1e-9
+        widths = [8, 16, 16, 32]
+        [tune]
+        steps = 1
+        learning_rate = 1e-9
+    """
+    )
+    assert run(["train", str(further), "--quiet"]) == 0
+    before = load_file(folder / "weights.safetensors")
+    after = load_file(tmp_path / "further" / "weights.safetensors")
+    kept = [key for key in before if key.startswith(("audio.stages.", "text."))]
+    kept = [key for key in kept if "running" not in key and "num_batches" not in key]
+    assert len(kept) > 20
+    for key in kept:
+        torch.testing.assert_close(after[key].float(), before[key].float(), atol=1e-3, rtol=1e-3)
+    assert "told before" in (tmp_path / "further" / "README.md").read_text()
 
 
 def test_a_recipe_that_cant_be_used_is_refused(tmp_path: Path) -> None:
