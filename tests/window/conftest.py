@@ -10,6 +10,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from soundsearch.library.catalog import Library
@@ -194,7 +195,7 @@ def open_window(qapp, tmp_path: Path) -> Iterator[Callable[..., Open]]:
         found = Open(window, worker, player, data, sounds)
         opened.append(found)
         if names:
-            found.wait_for_rows(len(names))
+            until(lambda: window.count.text().startswith(f"{len(names)} sound"))
             until(lambda: window.model.match_at(0) is not None)
             until(lambda: window.sidebar.has_folders)
         return found
@@ -204,3 +205,5 @@ def open_window(qapp, tmp_path: Path) -> Iterator[Callable[..., Open]]:
         one.window.close()
         one.window.parts.reader.close()
         one.window.deleteLater()
+    # The offscreen platform deletes what is copied after Python has ended, which crashes PySide.
+    QGuiApplication.clipboard().clear()
