@@ -1,5 +1,8 @@
 """Examples in the search field: a chip for each, plus or minus, with a weight."""
 
+import contextlib
+import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -44,9 +47,9 @@ class Chip:
 
 
 def chip_text(chip: Chip, longest: int = LONGEST) -> str:
-    """＋ anvil.wav, − 2× reverb."""
+    """+ anvil.wav, − 2× reverb."""
     weight = chip.example.weight
-    sign = "−" if weight < 0 else "＋"
+    sign = "−" if weight < 0 else "+"
     times = "" if abs(weight) == 1 else f"{abs(weight):g}× "
     return f"{sign} {times}{_short(' '.join(chip.label.split()), longest)}"
 
@@ -156,6 +159,49 @@ def put(chips: Sequence[Chip], chip: Chip) -> list[Chip]:
     if any(old.key == chip.key for old in chips):
         return [chip if old.key == chip.key else old for old in chips]
     return [*chips, chip]
+
+
+def write_question(words: str, chips: Sequence[Chip]) -> str:
+    """Words and examples as one text: the words in the first line, then a line an example."""
+    lines = [" ".join(words.split())]
+    for chip in chips:
+        example = chip.example
+        whole = {
+            "label": chip.label,
+            "weight": example.weight,
+            "sound": example.sound.hex() if example.sound is not None else None,
+            "path": os.fsdecode(example.path) if example.path is not None else None,
+            "start": example.start or None,
+            "end": example.end,
+        }
+        lines.append(
+            json.dumps({name: value for name, value in whole.items() if value is not None})
+        )
+    return "\n".join(lines) if chips else lines[0]
+
+
+def read_question(text: str) -> tuple[str, tuple[Chip, ...]]:
+    """Words and examples of what write_question gave; a line that is no example is left out."""
+    words, *lines = text.split("\n")
+    chips = []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads(line)
+            example = Example(
+                path=os.fsencode(found["path"]) if "path" in found else None,
+                sound=bytes.fromhex(found["sound"]) if "sound" in found else None,
+                start=float(found.get("start", 0.0)),
+                end=float(found["end"]) if "end" in found else None,
+                weight=float(found["weight"]),
+            )
+            chips.append(Chip(example, str(found["label"])))
+    return words, tuple(chips)
+
+
+def question_label(text: str) -> str:
+    """What write_question gave, on one line for a person: rain + anvil.wav − reverb."""
+    words, chips = read_question(text)
+    return " ".join(part for part in (words, *map(chip_text, chips)) if part)
 
 
 def _short(label: str, most: int) -> str:

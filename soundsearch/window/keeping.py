@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
@@ -17,6 +17,7 @@ from soundsearch.library.userdata import Search
 from soundsearch.search.ranking import Match
 from soundsearch.window import made as making
 from soundsearch.window.bridge import Desk, Reader
+from soundsearch.window.chips import question_label
 from soundsearch.window.made import Made, Undo
 from soundsearch.window.pages import Notice
 from soundsearch.window.palette import Theme
@@ -35,6 +36,7 @@ class Keeping(QObject):
     """
 
     changed = Signal()
+    favourites_wanted = Signal(object)  # list of Match
     _copied = Signal(object)  # Copied, a UserError, or how many are done
 
     def __init__(
@@ -59,6 +61,7 @@ class Keeping(QObject):
         self._copying: threading.Event | None = None  # set: the copying is to end
         self._copied.connect(self._show_copied, Qt.ConnectionType.QueuedConnection)
         sidebar.wanted.connect(self.do)
+        sidebar.rows_dropped.connect(self._take_dropped)
         self._tags = self._action("Tags…", "Ctrl+T", self.edit_tags)
         self._save = self._action("Save the search…", "Ctrl+S", lambda: self.do("save", None))
         self._stars = [
@@ -143,6 +146,23 @@ class Keeping(QObject):
         popup.show_in(self._window)
         show()
 
+    def _take_dropped(self, scope: Scope | None) -> None:
+        """Rows of the list were dropped on a collection, favourites or a tag, or (None) on the
+        heading of the collections."""
+        matches = list(self._view.dragged)
+        match scope:
+            case _ if not matches:
+                return
+            case None:  # when the drag is over: it has the mouse until then
+                QTimer.singleShot(0, lambda: self._ask_collection(matches))
+            case Scope(kind="collection", label=label):
+                self._collect(label, matches)
+                self._notice.tell(f"{len(matches):,} added to {label}")
+            case Scope(kind="tag", label=label):
+                self._change(lambda desk: making.add_tags(desk, matches, label))
+            case Scope(kind="favourites"):
+                self.favourites_wanted.emit(matches)
+
     def _collect(self, name: str, matches: Sequence[Match]) -> None:
         self._change(lambda desk: making.collect(desk, name, matches))
 
@@ -163,8 +183,8 @@ class Keeping(QObject):
             case "new", _:
                 self._ask_collection(())
             case "save", None:
-                if text := self._text().strip():
-                    self._ask_search(text, text)
+                if text := self._text():
+                    self._ask_search(text, question_label(text))
             case "save", Scope(label=label, text=text):
                 self._ask_search(text, label)
             case "forget", _:

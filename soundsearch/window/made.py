@@ -13,6 +13,7 @@ from soundsearch.library.userdata import Collection, Search, UserData
 from soundsearch.search.query import parse
 from soundsearch.search.ranking import Match
 from soundsearch.window.bridge import Desk
+from soundsearch.window.chips import question_label
 
 Undo = Callable[[Desk], None]
 
@@ -211,7 +212,8 @@ def remember_search(desk: Desk, text: str) -> None:
 
 
 def save_search(desk: Desk, text: str, name: str) -> None:
-    _person(desk).save_search(text, " ".join(name.split()) or text)
+    """text: as Asked.written gives it."""
+    _person(desk).save_search(text, " ".join(name.split()) or question_label(text))
 
 
 def let_search_go(desk: Desk, search: Search) -> Undo:

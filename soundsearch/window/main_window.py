@@ -3,15 +3,10 @@
 import base64
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QByteArray, QEvent, QPoint, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import (
-    QAction,
-    QCloseEvent,
-    QGuiApplication,
-    QKeySequence,
-    QResizeEvent,
-)
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
 
 from soundsearch.player import messages as player_messages
@@ -132,6 +127,8 @@ class MainWindow(QWidget):
         self.rows.takes_wanted.connect(self.listing.toggle_takes)
         self.folders.chip.connect(bar.add_chip)
         self.folders.added.connect(self._folder_added)
+        # The button can't be pressed any more, and would pass the focus on to its neighbour.
+        self.folders.demo_runs.connect(lambda runs: self.bar.field.setFocus())
         self.folders.demo_runs.connect(self.welcome.show_demo_runs)
         self.model.wanted.connect(self.searching.fetch_rows)
         self.searching.answered.connect(self.listing.show)
@@ -148,8 +145,9 @@ class MainWindow(QWidget):
         self.preferences.on_top_changed.connect(self._set_on_top)
         self.preferences.before_saving.connect(self._keep_geometry)
         self.sidebar.scope_changed.connect(lambda scope: self._ask_again())
-        self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked(text)))
+        self.sidebar.search_chosen.connect(lambda text: self.bar.ask(Asked.read(text)))
         self.keeping.changed.connect(lambda: self._ask_again(fresh=False))
+        self.keeping.favourites_wanted.connect(self.rows.add_favourites)
         self.sidebar.add_wanted.connect(self.folders.choose)
         self.sidebar.remove_wanted.connect(self.folders.remove)
         self.sidebar.locate_wanted.connect(self.folders.locate)
@@ -229,14 +227,12 @@ class MainWindow(QWidget):
         self.preferences.save_soon()
 
     def _remember_search(self) -> None:
-        if text := self.bar.asked().text.strip():
+        if text := replace(self.bar.asked(), filters="").written():
             self.keeping.remember(text)
 
     def _query_text(self) -> str:
-        """The words and filters of the query, as they can be saved."""
-        asked = self.bar.asked()
-        parts = (asked.text, asked.filters, self.sidebar.scope().filter)
-        return " ".join(part.strip() for part in parts if part.strip())
+        """The query as it can be saved: words, filters and examples."""
+        return self.bar.asked().written(self.sidebar.scope().filter)
 
     def _ask_again(self, fresh: bool = True) -> None:
         """The same words, once more: the scope or the order changed, or (not fresh) the library."""

@@ -143,6 +143,8 @@ class WelcomePage(QWidget):
 
     def show_demo_runs(self, runs: bool) -> None:
         self.demo.setEnabled(not runs)
+        self.demo.setObjectName("busy" if runs else "")  # it says what is done, and must be read
+        self.demo.style().polish(self.demo)
         self.demo.setText("Writing the demo sounds…" if runs else "Try the demo sounds")
 
     def set_lit(self, lit: bool) -> None:

@@ -177,6 +177,7 @@ QToolButton:hover, QPushButton:hover {{ background: {theme.track}; }}
 QToolButton:focus, QPushButton:focus {{ border: 1px solid {theme.accent}; }}
 QToolButton:checked {{ background: {theme.selected}; color: {theme.accent_text}; }}
 QToolButton:disabled, QPushButton:disabled {{ color: {theme.faint}; }}
+QPushButton#busy:disabled {{ color: {theme.quiet}; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton#flat {{ background: transparent; padding: 2px 4px; }}
 QToolButton#flat:hover {{ background: {theme.raised}; }}
@@ -202,7 +203,12 @@ QCheckBox::indicator:hover, QCheckBox:focus::indicator {{ border-color: {theme.a
 QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent};
   image: url("{(resources() / "ticks" / f"{theme.name}.svg").as_posix()}"); }}
 QCheckBox {{ spacing: 8px; }}
-QComboBox::drop-down {{ border: 0; width: 20px; }}
+QComboBox::drop-down {{ border: 0; width: 22px; }}
+QComboBox::down-arrow {{ width: 14px; height: 14px;
+  image: url("{(resources() / "ticks" / f"down-{theme.name}.svg").as_posix()}"); }}
+QComboBox QAbstractItemView {{ background: {theme.raised}; border: 1px solid {theme.line};
+  padding: 4px; outline: 0; selection-background-color: {theme.selected};
+  selection-color: {theme.text}; }}
 QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line};
   border-radius: 8px; }}
 QMenu {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line};

@@ -66,6 +66,7 @@ class ResultsView(QTableView):
         vertical.setDefaultSectionSize(palette.ROW)
         self.setAccessibleName("Results")
         self.setAccessibleDescription("Sounds that match; arrow keys play them")
+        self.dragged: list[Match] = []  # while they are on their way
         self._pressed: QPoint | None = None
         self._anchor: int | None = None
         self._unsettled = False
@@ -289,7 +290,9 @@ class ResultsView(QTableView):
         drag.setPixmap(picture)
         drag.setHotSpot(QPoint(12, round(picture.height() / picture.devicePixelRatio() / 2)))
         # QDrag's default is to move; other programs must only ever copy from sample folders.
+        self.dragged = matches
         drag.exec(Qt.DropAction.CopyAction, Qt.DropAction.CopyAction)
+        self.dragged = []
 
     # Keys: what isn't the list's own goes to the search field.
 

@@ -132,6 +132,9 @@ class RowActions(QObject):
         told = f"{len(chosen):,} favourites removed" if len(chosen) > 1 else "Favourite removed"
         self._notice.tell(told, "Undo", lambda: self._set_favourites(chosen, True))
 
+    def add_favourites(self, matches: Sequence[Match]) -> None:
+        self._set_favourites(matches, True)
+
     def _set_favourites(self, matches: Sequence[Match], favourite: bool) -> None:
         changed = {match.sound_id for match in matches if match.sound_id}
         # Shown at once; what the database says follows.

@@ -20,7 +20,14 @@ from PySide6.QtWidgets import (
 
 from soundsearch.search.query import Query, parse
 from soundsearch.window import palette
-from soundsearch.window.chips import Chip, ChipView, longest_label, put
+from soundsearch.window.chips import (
+    Chip,
+    ChipView,
+    longest_label,
+    put,
+    read_question,
+    write_question,
+)
 from soundsearch.window.palette import Theme
 
 PAUSE = 160  # milliseconds without a key before the sound search is asked
@@ -39,6 +46,16 @@ class Asked:
         """One Query of words, filters and examples; `scope` is a filter of the sidebar."""
         whole = " ".join(part for part in (self.text, self.filters, scope) if part.strip())
         return replace(parse(whole), examples=tuple(chip.example for chip in self.chips))
+
+    def written(self, scope: str = "") -> str:
+        """Words, filters and chips as text that can be kept; "" for nothing. `scope`: as above."""
+        parts = (self.text, self.filters, scope)
+        return write_question(" ".join(part.strip() for part in parts if part.strip()), self.chips)
+
+    @staticmethod
+    def read(written: str) -> "Asked":
+        """What `written` gave, its filters as words."""
+        return Asked(*read_question(written))
 
     @property
     def browses(self) -> bool:

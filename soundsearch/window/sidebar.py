@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from soundsearch.window import palette
+from soundsearch.window.chips import question_label
 from soundsearch.window.made import Made, filter_text
 from soundsearch.window.palette import Theme
 from soundsearch.window.sidebar_tree import (
@@ -23,6 +24,7 @@ from soundsearch.window.sidebar_tree import (
     NOTE,
     SCOPE,
     SECTION,
+    TAKES_ROWS,
     SidebarDelegate,
     SidebarTree,
 )
@@ -78,6 +80,7 @@ class Sidebar(QWidget):
     locate_wanted = Signal(str)
     rescan_wanted = Signal(str)  # of a folder; "": of all
     reveal_wanted = Signal(str)
+    rows_dropped = Signal(object)  # on a Scope: a collection, favourites, a tag; None: a new one
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -89,7 +92,7 @@ class Sidebar(QWidget):
         self.tree.setObjectName("sidebar")
         self.tree.setHeaderHidden(True)
         self.tree.setRootIsDecorated(False)
-        self.tree.setIndentation(14)
+        self.tree.setIndentation(16)
         self.tree.setFrameShape(QFrame.Shape.NoFrame)
         self.tree.setMouseTracking(True)
         self.tree.setExpandsOnDoubleClick(True)
@@ -101,6 +104,7 @@ class Sidebar(QWidget):
         self.tree.currentItemChanged.connect(self._chosen)
         self.tree.itemExpanded.connect(self._grow)
         self.tree.arrow_clicked.connect(lambda item: item.setExpanded(not item.isExpanded()))
+        self.tree.rows_dropped.connect(lambda item: self.rows_dropped.emit(item.data(0, SCOPE)))
         self.tree.customContextMenuRequested.connect(self._menu)
         self.add = QToolButton()
         self.add.setText(" Add folder…")  # a gap beside the icon
@@ -120,6 +124,7 @@ class Sidebar(QWidget):
         whole.addLayout(below)
         self._places = self._section("Folders")
         self._collections = self._section("Collections")
+        self._collections.setData(0, TAKES_ROWS, True)
         self._tags = self._section("Tags")
         self._searches = self._section("Searches")
         for section in (self._tags, self._searches):
@@ -218,10 +223,11 @@ class Sidebar(QWidget):
         for search in sorted(saved, key=lambda search: search.name.casefold()):
             item = _item(self._searches, Scope("saved", search.name, text=search.text))
             item.setData(0, NOTE, "saved")
-            item.setToolTip(0, search.text)
+            item.setToolTip(0, question_label(search.text))
         for search in recent:
-            item = _item(self._searches, Scope("search", search.text, text=search.text))
-            item.setToolTip(0, search.text)
+            label = question_label(search.text)
+            item = _item(self._searches, Scope("search", label, text=search.text))
+            item.setToolTip(0, label)
         for section in (self._tags, self._searches):
             section.setHidden(not section.childCount())
             section.setExpanded(True)
@@ -352,6 +358,7 @@ _ACTIONS = {
 def _item(above: QTreeWidgetItem, scope: Scope) -> QTreeWidgetItem:
     item = QTreeWidgetItem(above, [scope.label])
     item.setData(0, SCOPE, scope)
+    item.setData(0, TAKES_ROWS, scope.kind in ("collection", "favourites", "tag"))
     return item
 
 

@@ -73,8 +73,8 @@ class StatusLine(QWidget):
         row.addWidget(self.failures)
         row.addSpacing(8)
         row.addWidget(self.model)
-        row.addSpacing(8)
         row.addWidget(self.output)
+        self.output.setContentsMargins(8, 0, 0, 0)
         self.set_failures(0)
         self.set_theme(theme)
         self.show_progress(None)
@@ -82,8 +82,10 @@ class StatusLine(QWidget):
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         paused = self.progress is not None and self.progress.paused
-        self.pause.setIcon(palette.icon("play" if paused else "pause", theme.quiet, filled=True))
-        self.cancel.setIcon(palette.icon("x", theme.quiet))
+        self.pause.setIcon(
+            palette.icon("play" if paused else "pause", theme.quiet, size=12, filled=True)
+        )
+        self.cancel.setIcon(palette.icon("x", theme.quiet, size=14))
 
     def show_progress(self, progress: ScanProgress | None) -> None:
         """None, or one that doesn't run any more: nothing is being indexed."""
@@ -133,6 +135,7 @@ class StatusLine(QWidget):
 
     def show_output(self, name: str, trouble: str = "") -> None:
         self.output.setText("no sound output" if trouble and not name else name)
+        self._show_right()
         self.output.setToolTip(trouble)
         _mark(self.output, bool(trouble))
 
@@ -143,8 +146,12 @@ class StatusLine(QWidget):
 
     def set_narrow(self, narrow: bool) -> None:
         self._narrow = narrow
-        self.output.setVisible(not narrow)
+        self._show_right()
         self.bar.setFixedWidth(60 if narrow else 130)
+
+    def _show_right(self) -> None:
+        """An empty label would keep a gap at the right edge."""
+        self.output.setVisible(bool(self.output.text()) and not self._narrow)
 
     def _toggle_pause(self) -> None:
         self.pause_wanted.emit(not (self.progress is not None and self.progress.paused))

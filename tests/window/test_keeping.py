@@ -11,7 +11,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from soundsearch.library.userdata import UserData
+from soundsearch.search.query import Example
+from soundsearch.window.chips import Chip
 from soundsearch.window.popups import NamePopup, TagPopup
+from soundsearch.window.search_bar import Asked
 from soundsearch.window.sidebar import NOTE, SCOPE, Scope
 from tests.window.conftest import ODD_NAMES, Open, until
 
@@ -205,6 +208,32 @@ def test_saved_and_recent_searches(opened: Open) -> None:
     assert scopes(opened, "saved")
     undo(opened)
     until(lambda: set(scopes(opened, "search")) == {"rain", "kick #1"})
+
+
+def test_a_saved_search_keeps_its_examples(opened: Open) -> None:
+    keeping, bar = opened.window.keeping, opened.window.bar
+    bar.field.setText("metal")
+    more = Chip(Example(sound=b"s" * 16, weight=2.0), "anvil.wav")
+    less = Chip(Example(path=b"/caf\xe9 #1.wav", start=0.5, end=1.25, weight=-1.0), "a\nb")
+    bar.add_chip(more)
+    bar.add_chip(less)
+    keeping.do("save", None)
+    field = popup(NamePopup).field
+    assert field.text() == "metal + 2× anvil.wav − a b"
+    enter(field, "Anvils")
+    until(lambda: "Anvils" in scopes(opened, "saved"))
+    opened.window._remember_search()
+    bar.clear()
+    choose(opened, "saved", "Anvils")
+    assert bar.asked().text == "metal"
+    assert bar.asked().chips == (more, less)
+    bar.clear()
+    bar.add_chip(more)  # without words
+    opened.window._remember_search()
+    until(lambda: "+ 2× anvil.wav" in scopes(opened, "search"))
+    bar.clear()
+    choose(opened, "search", "+ 2× anvil.wav")
+    assert bar.asked() == Asked("", (more,))
 
 
 def test_everything_goes_out_and_comes_in(opened: Open, tmp_path: Path) -> None:
