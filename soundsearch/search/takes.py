@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +23,12 @@ def stem(name: str) -> str:
 
     "Kick_01 (2).wav" → "Kick"; "" for a name of numbers alone.
     """
-    return _NUMBERS.sub(" ", os.path.splitext(name)[0]).strip()
+    return without_numbers(os.path.splitext(name)[0]).strip()
+
+
+def without_numbers(name: str) -> str:
+    """Names of one stem that have numbers and the same extension become the same."""
+    return _NUMBERS.sub(" ", name)
 
 
 def fold(
@@ -76,13 +81,22 @@ def siblings(
 def alike_by_length(db: sqlite3.Connection) -> Alike:
     """For answers by name alone, which know no vectors: sounds whose lengths differ little."""
 
-    def alike(head: int, others: Sequence[int]) -> list[bool]:
+    def alike(head: int, others: Sequence[int]) -> Sequence[bool]:
         seconds = dict(
             db.execute(
                 "SELECT id, seconds FROM sounds WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps([head, *others]),),
             )
         )
+        return alike_in(seconds)(head, others)
+
+    return alike
+
+
+def alike_in(seconds: Mapping[int, float]) -> Alike:
+    """Sounds whose lengths differ little, by lengths that are known already."""
+
+    def alike(head: int, others: Sequence[int]) -> list[bool]:
         own = seconds.get(head, 0.0)
         return [_near(own, seconds.get(other, 0.0)) for other in others]
 

@@ -57,7 +57,7 @@ class Listing(QObject):
         place = self.view.place()
         held = self.model.head_of(current) if self.looked else None
         if shown.keys is not None:
-            self.model.show_keys(shown.keys)
+            self.model.show_keys(shown.keys, shown.takes, keep_open=not shown.new)
         else:
             self.model.show_matches(shown.matches, held, keep_open=not shown.new)
         self._select_again(current, selected)

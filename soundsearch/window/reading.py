@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from soundsearch.errors import UserError
+from soundsearch.library.catalog import Library
 from soundsearch.search import marks
 from soundsearch.search.filters import SHOWN_STATES
 from soundsearch.search.query import Query
 from soundsearch.search.ranking import Answer, Match, rank
+from soundsearch.search.takes import alike_in, fold, stem, without_numbers
 from soundsearch.window.bridge import Desk
 from soundsearch.window.made import Made, made
 from soundsearch.window.sidebar import Place
@@ -21,6 +23,8 @@ _ORDERS = {
     "-duration": "min(s.seconds) DESC, min(f.name COLLATE NOCASE)",
     "date": "max(f.added) DESC, min(f.name COLLATE NOCASE)",
 }
+
+FEW = 20_000  # sounds; of more, all files are read
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class Overview:
     failed: int = 0
     favourites: frozenset[int] = frozenset()
     made: Made = Made()
+
+
+@dataclass(frozen=True)
+class Browsed:
+    """keys: the ids of the rows' sounds, in order; takes: of rows that stand for several takes,
+    the others; sounds: how many there are with these."""
+
+    keys: tuple[int, ...] = ()
+    takes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    sounds: int = 0
 
 
 def overview(desk: Desk) -> Overview:
@@ -101,8 +115,62 @@ def in_order(desk: Desk, answer: Answer, order: str) -> Answer:
     return replace(answer, matches=tuple(matches))
 
 
-def browse(desk: Desk, query: Query, order: str) -> list[int]:
-    """The ids of all sounds that pass the query's filters, in order."""
+def browse(desk: Desk, query: Query, order: str) -> Browsed:
+    """All sounds that pass the query's filters, in order; takes are one row."""
+    ids = _browsed(desk, query, order)
+    return _folded(desk.library, ids) if desk.library is not None else Browsed()
+
+
+def _folded(library: Library, ids: Sequence[int]) -> Browsed:
+    """Takes as the search folds them by name and length, if all have numbers and not only these."""
+    takes: dict[int, tuple[int, ...]] = {}
+    below: set[int] = set()
+    for group in _of_one_stem(library, ids):
+        alike = alike_in(_lengths(library, group))
+        for head, *others in fold(((0, sound) for sound in group), alike):
+            if others:
+                takes[group[head]] = tuple(group[other] for other in others)
+                below.update(takes[group[head]])
+    return Browsed(tuple(sound for sound in ids if sound not in below), takes, len(ids))
+
+
+def _of_one_stem(library: Library, ids: Sequence[int]) -> list[list[int]]:
+    """Sounds in the order of `ids` whose names differ by numbers only, two or more in a folder."""
+    few = len(ids) < FEW
+    rows = library.db.execute(
+        f"SELECT sound_id, folder, name, root_id FROM files WHERE state IN {SHOWN_STATES}"
+        + (" AND sound_id IN (SELECT value FROM json_each(?))" if few else "")
+        + " ORDER BY id DESC",  # the oldest file of a sound counts
+        (json.dumps(ids),) if few else (),
+    )
+    places = {sound: (folder, name, root) for sound, folder, name, root in rows}
+    # Most names have no like: a rough look first, since this is done for whole libraries.
+    seen: dict[tuple[str, str], int] = {}
+    rough: dict[int, None] = {}
+    for sound in ids:
+        if sound in places:
+            folder, name, _ = places[sound]
+            first = seen.setdefault((folder, without_numbers(name)), sound)
+            if first != sound:
+                rough[first] = rough[sound] = None
+    groups: dict[tuple[int, str, str], list[int]] = {}
+    for sound in rough:
+        folder, name, root = places[sound]
+        if own := stem(name):
+            groups.setdefault((root, folder, own), []).append(sound)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _lengths(library: Library, sounds: Sequence[int]) -> dict[int, float]:
+    return dict(
+        library.db.execute(
+            "SELECT id, seconds FROM sounds WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(sounds),),
+        )
+    )
+
+
+def _browsed(desk: Desk, query: Query, order: str) -> list[int]:
     if desk.library is None or desk.names is None:
         return []
     chosen = tagged = None

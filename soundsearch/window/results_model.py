@@ -5,7 +5,9 @@ are asked for when they are painted.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from PySide6.QtCore import (
@@ -24,6 +26,7 @@ MATCH = Qt.ItemDataRole.UserRole
 INDENT = Qt.ItemDataRole.UserRole + 1
 
 _log = logging.getLogger(__name__)
+_NONE: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 _Index = QModelIndex | QPersistentModelIndex
 
 
@@ -100,6 +103,7 @@ class ResultsModel(QAbstractTableModel):
         self._rows: dict[int, int] | None = {}  # key -> row, made when needed
         self._matches: dict[int, Match] = {}
         self._takes: dict[int, list[int]] = {}  # open groups: key -> keys of the rows below
+        self._members: Mapping[int, tuple[int, ...]] = _NONE  # of a browsed list's rows
         self._missing: dict[int, None] = {}
         self._asked: set[int] = set()
         self._broken = False
@@ -115,20 +119,35 @@ class ResultsModel(QAbstractTableModel):
     ) -> None:
         """Replaces the list; with `held` (a key), nothing above that row moves (see merge).
         keep_open: open groups stay open where their heads are still there."""
+        self._members = _NONE
         found = {key_of(match): match for match in matches}
         takes = {take for below in self._takes.values() for take in below}
         keys = merge([key for key in self._keys if key not in takes], list(found), held)
         self._replace(keys, found, keep_open)
 
-    def show_keys(self, keys: Sequence[int]) -> None:
-        """Replaces the list by sounds whose rows are asked for when they are painted."""
+    def show_keys(
+        self,
+        keys: Sequence[int],
+        members: Mapping[int, tuple[int, ...]] = _NONE,
+        keep_open: bool = False,
+    ) -> None:
+        """Replaces the list by sounds whose rows are asked for when they are painted.
+        members: the other takes that some rows stand for."""
         known = self._matches if len(self._matches) < 5000 else {}
-        self._replace(list(keys), dict(known))
+        self._members = members
+        there = {key: self._standing(match) for key, match in known.items()}
+        self._replace(list(keys), there, keep_open)
+
+    def _standing(self, match: Match) -> Match:
+        """A row of a browsed list, with the takes that it stands for."""
+        members = self._members.get(key_of(match), ())
+        return replace(match, takes=1 + len(members), members=members)
 
     def fill(self, matches: Iterable[Match]) -> None:
-        """Rows that were asked for."""
+        """Rows that were asked for; those of a list that has been replaced since are ignored."""
         for match in matches:
-            self._matches[key_of(match)] = match
+            if key_of(match) in self._asked:
+                self._matches[key_of(match)] = self._standing(match)
         self._asked.clear()
         if self._keys:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._keys) - 1, 0))

@@ -3,8 +3,8 @@
 Only the newest question counts; answers to older ones are dropped.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Signal
 
@@ -29,13 +29,15 @@ ORDERS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What the list is to show: matches, or (while browsing) keys whose rows are read later.
+    """What the list is to show: matches, or (while browsing) keys whose rows are read later, with
+    the takes that some of them stand for.
 
     new: the first list of a question, not one that completes it.
     """
 
     matches: tuple[Match, ...] = ()
     keys: tuple[int, ...] | None = None
+    takes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     headline: str = ""
     empty_text: str = ""
     new: bool = True
@@ -74,7 +76,7 @@ class Searching(QObject):
             self._reader.ask(
                 ANSWER,
                 lambda desk: reading.browse(desk, query, order),
-                lambda keys: self._show_keys(number, keys, scope),
+                lambda browsed: self._show_keys(number, browsed, scope),
                 lambda error: self.failed.emit(str(error)),
             )
         else:
@@ -118,10 +120,10 @@ class Searching(QObject):
             self.rows_read.emit,
         )
 
-    def _show_keys(self, number: int, keys: list[int], scope: Scope) -> None:
+    def _show_keys(self, number: int, browsed: reading.Browsed, scope: Scope) -> None:
         if number != self._number:
             return
-        count = len(keys)
+        count = browsed.sounds
         order = ORDERS["name" if self._order == "match" else self._order]
         what = "" if scope.kind == "all" else f" in {scope.label}"
         headline = f"{count:,} sound{'' if count == 1 else 's'}{what} · {order}" if count else ""
@@ -129,7 +131,7 @@ class Searching(QObject):
             "favourites": "No favourites yet: Ctrl+D or the star keeps a sound here.",
         }.get(scope.kind, "Nothing here.")
         self.answered.emit(
-            Shown(keys=tuple(keys), headline=headline, empty_text=empty, new=self._fresh)
+            Shown((), browsed.keys, browsed.takes, headline, empty_text=empty, new=self._fresh)
         )
         self._fresh = False
 

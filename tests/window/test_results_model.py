@@ -56,6 +56,16 @@ def test_only_painted_rows_are_asked_for(qtbot) -> None:
     assert asked == [[11, 12]]
 
 
+def test_rows_that_come_late_change_no_other_list(qtbot) -> None:
+    model = ResultsModel()
+    model.show_keys([1, 2])
+    with qtbot.waitSignal(model.wanted):
+        model.index(0, 0).data(MATCH)
+    model.show_matches([make_match(1, why="sound 83%")])
+    model.fill([make_match(1, why="")])
+    assert model.index(0, 0).data(MATCH).why == "sound 83%"
+
+
 def test_data_never_raises(qapp, caplog) -> None:
     model = ResultsModel()
     broken = make_match(1, name="x")
