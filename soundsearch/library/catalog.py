@@ -150,6 +150,12 @@ class Library(Contents):
         with self.transaction():
             folders.remove(self.db, path)
 
+    def bring_back_root(self, path: bytes | str) -> bool:
+        """Undoes remove_root, as long as the library stays open: nothing is read again, and the
+        folder may be away. False when there is nothing to bring back."""
+        with self.transaction():
+            return folders.bring_back(self.db, path)
+
     def relocate(self, old: bytes | str, new: bytes | str) -> None:
         """What lay in `old`, a root or a folder in one, lies in `new` now.
 

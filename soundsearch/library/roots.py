@@ -66,11 +66,55 @@ def remove(db: sqlite3.Connection, path: bytes | str) -> None:
                     "Remove that folder, or exclude this one in the settings",
                 )
         raise UserError(f"{display_text(folder)} is not in the library", _known_roots(db))
+    own = {"root": root.id}
+    for table, rows in _OF_ROOT.items():
+        # Until the connection ends; ids are never used again, so that all fits back.
+        empty = f"removed_{table} AS SELECT {rows} AND false"
+        db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {empty}", own)
+        db.execute(f"INSERT INTO removed_{table} SELECT {rows}", own)
     db.execute(
         "DELETE FROM names WHERE rowid IN (SELECT id FROM files WHERE root_id = ?)", (root.id,)
     )
     db.execute("DELETE FROM files WHERE root_id = ?", (root.id,))
     db.execute("DELETE FROM roots WHERE id = ?", (root.id,))
+
+
+_OF_ROOT = {
+    "names": "rowid AS rowid_, name, folder, meta, ucs FROM main.names"
+    " WHERE rowid IN (SELECT id FROM main.files WHERE root_id = :root)",
+    "files": "* FROM main.files WHERE root_id = :root",
+    "roots": "* FROM main.roots WHERE id = :root",
+}
+
+
+def bring_back(db: sqlite3.Connection, path: bytes | str) -> bool:
+    """Puts a root back that this connection removed, with all that was known of its files."""
+    if not db.execute("SELECT 1 FROM temp.sqlite_schema WHERE name = 'removed_roots'").fetchone():
+        return False
+    folder = _absolute(path)
+    row = db.execute("SELECT id FROM removed_roots WHERE path = ?", (folder,)).fetchone()
+    if row is None:
+        return False
+    free = not any(
+        relative_to(folder, other.path) is not None or relative_to(other.path, folder) is not None
+        for other in all_roots(db)
+    )
+    if free:
+        db.execute("INSERT INTO roots SELECT * FROM removed_roots WHERE id = ?", row)
+        db.execute(
+            "INSERT INTO names (rowid, name, folder, meta, ucs) SELECT * FROM removed_names"
+            " WHERE rowid_ IN (SELECT id FROM removed_files WHERE root_id = ?)",
+            row,
+        )
+        db.execute("INSERT INTO files SELECT * FROM removed_files WHERE root_id = ?", row)
+    db.execute(
+        "DELETE FROM removed_names WHERE rowid_ IN"
+        " (SELECT id FROM removed_files WHERE root_id = ?)",
+        row,
+    )
+    db.execute("DELETE FROM removed_files WHERE root_id = ?", row)
+    db.execute("DELETE FROM removed_roots WHERE id = ?", row)
+    return free
 
 
 def relocate(db: sqlite3.Connection, old: bytes | str, new: bytes | str) -> None:

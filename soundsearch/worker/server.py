@@ -235,8 +235,8 @@ class _Server:
     def _do(self, request: Request) -> None:
         library = self._engine.library
         match request:
-            case AddFolder(path):
-                self._scan([path])
+            case AddFolder(path):  # perhaps the undo of a removal
+                self._scan([] if library.bring_back_root(os.fsencode(path)) else [path])
             case Scan(folders):
                 self._hinted.difference_update(os.fsencode(folder) for folder in folders)
                 self._scan([], only=folders)

@@ -9,6 +9,7 @@ import pytest
 from soundsearch.errors import UserError
 from soundsearch.library.catalog import Library
 from soundsearch.library.rows import Record, Root, State
+from soundsearch.scan.naming import file_words
 
 
 @pytest.fixture
@@ -158,3 +159,42 @@ def test_relocate_to_a_folder_that_contains_a_root(library: Library, disk: Path)
     library.relocate(str(disk / "Bass"), str(disk / "Drums"))
     assert paths(library) == [str(disk / "Drums")]
     assert set(places(library)) == {str(disk / "Drums/a.wav"), str(disk / "Drums/Kicks/b.wav")}
+
+
+def test_a_removed_root_comes_back_as_it_was(library: Library, disk: Path) -> None:
+    root = library.add_root(str(disk / "Drums"))
+    library.record(failed(root, "Kicks/deep #1.wav", "Snares/crack.wav"))
+    library.name_files(file_words)
+    library.set_root_offline(root.id)
+
+    def tables() -> list:
+        return [
+            library.db.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
+            for table, columns in (("roots", "*"), ("files", "*"), ("names", "rowid, *"))
+        ]
+
+    before = tables()
+    assert all(before)
+    library.remove_root(str(disk / "Drums"))
+    assert not any(tables())
+    (disk / "Drums").rename(disk / "unplugged")
+    assert not library.bring_back_root(str(disk / "Bass"))
+    assert library.bring_back_root(str(disk / "Drums"))
+    assert tables() == before
+    assert library.db.execute("SELECT rowid FROM names WHERE names MATCH 'crack'").fetchone()
+    assert not library.bring_back_root(str(disk / "Drums"))  # it is there
+    library.remove_root(str(disk / "Drums"))  # and all of it again
+    assert library.bring_back_root(str(disk / "Drums"))
+    assert tables() == before
+
+
+def test_a_removed_root_that_was_added_again_by_another_name_stays(
+    library: Library, disk: Path
+) -> None:
+    root = library.add_root(str(disk / "Drums"))
+    library.record(failed(root, "Kicks/a.wav"))
+    library.remove_root(str(disk / "Drums"))
+    library.add_root(str(disk))
+    assert not library.bring_back_root(str(disk / "Drums"))
+    assert paths(library) == [str(disk)]
+    assert not places(library)

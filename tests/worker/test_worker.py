@@ -22,6 +22,7 @@ from soundsearch.worker.messages import (
     Matches,
     ModelState,
     Ready,
+    RemoveFolder,
     Scan,
     ScanProgress,
     Search,
@@ -213,3 +214,26 @@ def test_a_scan_of_one_folder_leaves_the_others(tmp_path: Path, folder: Path, op
     session.worker.send(Scan((str(other),)))
     report = session.wait(ScanProgress, running=False).report
     assert (report["files"], report["new"], report["missing"]) == (1, 1, 0)
+
+
+def test_a_removed_folder_comes_back_though_its_drive_is_away(
+    tmp_path: Path, folder: Path, open_session
+) -> None:
+    def roots() -> list[tuple[str, int]]:
+        with Library.open(tmp_path / "data") as library:
+            count = library.counts()["files"]
+            return [(root.state, count) for root in library.roots()]
+
+    def wait_for(wanted: list[tuple[str, int]]) -> None:
+        end = time.monotonic() + 300
+        while roots() != wanted and time.monotonic() < end:
+            time.sleep(0.05)
+        assert roots() == wanted
+
+    session = open_session()
+    indexed(session, folder)
+    session.worker.send(RemoveFolder(str(folder)))
+    wait_for([])
+    folder.rename(folder.parent / "unplugged")
+    session.worker.send(AddFolder(str(folder)))
+    wait_for([("offline", 3)])
