@@ -186,7 +186,9 @@ class Preferences(QObject):
         data = self._parts.data
 
         def show(models: list[catalog.ModelEntry]) -> None:
-            self.offers = replace(self.offers, models=tuple(model.name for model in models))
+            names = tuple(model.name for model in models)
+            warnings = {model.name: model.warning for model in models if model.warning}
+            self.offers = replace(self.offers, models=names, warnings=warnings)
 
         self._parts.reader.ask("models", lambda desk: catalog.installed(data), show)
 

@@ -1,7 +1,7 @@
 """The menu behind the gear: what can be set without a dialog."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QActionGroup
@@ -15,12 +15,13 @@ THEMES = (("As the system", "system"), ("Dark", "dark"), ("Light", "light"))
 @dataclass(frozen=True)
 class Offers:
     """What there is to choose from. default_output: what the system plays through; model: the one
-    in use, or the one that is coming."""
+    in use, or the one that is coming; warnings: of models that are not to be trusted."""
 
     outputs: tuple[str, ...] = ()
     default_output: str = ""
     models: tuple[str, ...] = ()
     model: str = ""
+    warnings: Mapping[str, str] = field(default_factory=dict)
 
 
 class SettingsMenu(QMenu):

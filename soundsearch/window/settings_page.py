@@ -81,7 +81,7 @@ class SettingsPage(QDialog):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(area)
         room = parent.screen().availableSize()
-        self.resize(560, min(inside.sizeHint().height() + 4, room.height() - 80, 820))
+        self.resize(560, min(inside.sizeHint().height() + 4, room.height() - 80))
 
     def _sound(self, offers: Offers) -> None:
         form = self._section("Sound")
@@ -100,7 +100,20 @@ class SettingsPage(QDialog):
     def _search(self, offers: Offers) -> None:
         form = self._section("Search")
         models = [(name, name) for name in offers.models] or [("None installed", "")]
-        self._choice(form, "Model", "model", models, offers.model)
+        model = self._choice(form, "Model", "model", models, offers.model)
+        self.warning = QLabel()
+        self.warning.setObjectName("bad")
+        self.warning.setTextFormat(Qt.TextFormat.PlainText)
+        self.warning.setWordWrap(True)
+        form.addRow("", self.warning)
+
+        def show_warning() -> None:
+            warning = offers.warnings.get(model.currentData(), "")
+            self.warning.setText(f"Be careful: {warning}")
+            form.setRowVisible(self.warning, bool(warning))
+
+        model.currentIndexChanged.connect(show_warning)
+        show_warning()
         self._choice(form, "Computed on", "device", DEVICES)
         self._hint(form, "Where it is computed changes with the next start.")
         self._choice(form, "Free its memory", "free_model_after", FREE_AFTER)
@@ -190,7 +203,7 @@ class SettingsPage(QDialog):
         name: str,
         values: Sequence[tuple[str, object]],
         current: object = None,
-    ) -> None:
+    ) -> QComboBox:
         choice = _Choice()
         choice.setObjectName(name)
         choice.setAccessibleName(label)
@@ -202,6 +215,7 @@ class SettingsPage(QDialog):
         choice.setCurrentIndex(max(0, choice.findData(chosen)))
         choice.activated.connect(lambda: self.chosen.emit(name, choice.currentData()))
         form.addRow(_label(label, choice), choice)
+        return choice
 
     def _check(self, form: QFormLayout, label: str, name: str) -> None:
         check = QCheckBox(label)

@@ -189,3 +189,23 @@ def test_indexing_pauses_on_battery_and_goes_on(open_window: Callable[..., Open]
     pause.check()
     until(lambda: len(opened.worker.sent) == 2)
     assert isinstance(opened.worker.sent[-1], messages.Resume)
+
+
+def test_a_models_warning_stands_beside_it(open_window: Callable[..., Open]) -> None:
+    opened = open_window()
+    for name in ("good", "deaf"):
+        make_model_folder(opened.data, name)
+    warning = {"warning": "it ranks no better than chance"}
+    (opened.data / "models" / "deaf" / catalog.CHECK).write_text(json.dumps(warning))
+    opened.window.preferences.look_for_models()
+    until(lambda: "deaf" in opened.window.preferences.offers.warnings)
+    state = messages.ModelState("good", "ready", "cpu")
+    opened.window.take_worker_report(state)
+    page = open_page(opened)
+    assert not page.warning.isVisible()
+    pick(page, "model", "deaf")
+    assert page.warning.isVisible()
+    assert "no better than chance" in page.warning.text()
+    pick(page, "model", "good")
+    assert not page.warning.isVisible()
+    page.close()
