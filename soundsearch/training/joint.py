@@ -17,7 +17,7 @@ from torch import nn
 from soundsearch.models.starter import WindowedAudio
 from soundsearch.training.starter_task import Corpus, Learner
 
-RIDGES = (300.0, 3_000.0, 30_000.0)
+RIDGES = (1_000.0, 3_000.0, 10_000.0, 30_000.0)
 WEIGHTS = (0.5, 1.0, 2.0)
 _ROWS = 40_000  # versions that the regression sees
 
@@ -84,6 +84,7 @@ class Joint(nn.Module):
 @torch.no_grad()
 def join_parts(
     learner: Learner,
+    audio: WindowedAudio,
     corpus: Corpus,
     held: tuple[torch.Tensor, torch.Tensor],
     find: Callable[[torch.Tensor], float],
@@ -91,7 +92,8 @@ def join_parts(
 ) -> Joint:
     """The joint space of a trained learner.
 
-    held: features (N, F) of sounds held out and text vectors (Q, T) of what is asked; find(scores
+    audio: the learner's network, whose features may hold more behind those that were trained; held:
+    features (N, F) of sounds held out and text vectors (Q, T) of what is asked; find(scores
     (Q, N)) -> how well, by which the regression's ridge and the weights of the parts are chosen.
     """
     learner.eval()
@@ -99,23 +101,22 @@ def join_parts(
     sounds, asked = held
     projection = learner.audio_projection
     nothing = torch.zeros(asked.shape[1])
-    label = Part(
-        projection.weight[:half], projection.bias[:half], learner.text_label.weight, nothing
-    )
-    known = Part(projection.weight[half:], projection.bias[half:], learner.known.T, nothing)
-    features, wanted = _regressed(learner, corpus)
+    weight = F.pad(projection.weight, (0, audio.dim - learner.audio.dim))
+    label = Part(weight[:half], projection.bias[:half], learner.text_label.weight, nothing)
+    known = Part(weight[half:], projection.bias[half:], learner.known.T, nothing)
+    features, wanted = _regressed(audio, corpus)
     parts = [ridge_part(features, wanted, learner.known.T, ridge) for ridge in RIDGES]
     alone = [find(part.texts(asked) @ F.normalize(part.sounds(sounds), dim=-1).T) for part in parts]
     told = parts[int(np.argmax(alone))]
     report(f"regression: {dict(zip(RIDGES, (round(a, 4) for a in alone), strict=True))}")
     even = [_scaled(part, sounds, asked) for part in (label, known, told)]
     best: tuple[float, Joint | None] = (-1.0, None)
-    for weights in itertools.product(WEIGHTS, WEIGHTS, (1.0,)):
+    for weights in itertools.product(WEIGHTS, WEIGHTS, (0.0, 1.0)):
         weighed = [
             Part(part.audio * weight, part.bias * weight, part.text, part.centre)
             for part, weight in zip(even, weights, strict=True)
         ]
-        made = Joint(learner.audio, weighed, float(learner.log_temperature.exp().clamp(0.02, 0.2)))
+        made = Joint(audio, weighed, float(learner.log_temperature.exp().clamp(0.02, 0.2)))
         value = find(made.text_vectors(asked) @ made.audio_vectors(sounds).T)
         report(f"weights {weights}: {value:.4f}")
         if value > best[0]:
@@ -137,24 +138,24 @@ def ridge_part(
     return Part(weight, -weight @ mean, axes, centre)
 
 
-def _regressed(learner: Learner, corpus: Corpus) -> tuple[torch.Tensor, torch.Tensor]:
+def _regressed(audio: WindowedAudio, corpus: Corpus) -> tuple[torch.Tensor, torch.Tensor]:
     """Features of versions whose caption is one sound's, and the means of their captions."""
     pack = corpus.pack
     rows = np.flatnonzero((pack.other < 0) | (pack.decibels < -8.0))
     rows = np.sort(np.random.default_rng(1).permutation(rows)[:_ROWS])
-    features = features_of(learner, pack.mel, pack.frames, rows)
+    features = features_of(audio, pack.mel, pack.frames, rows)
     wanted = corpus.captions[pack.clip[rows]].mean(1)
     return features, F.normalize(torch.from_numpy(wanted.astype(np.float32)), dim=-1)
 
 
 @torch.no_grad()
 def features_of(
-    learner: Learner | Joint, mel: np.ndarray, frames: np.ndarray, rows: np.ndarray
+    audio: WindowedAudio, mel: np.ndarray, frames: np.ndarray, rows: np.ndarray
 ) -> torch.Tensor:
     """Features (n, F) of packed windows."""
     return torch.cat(
         [
-            learner.audio.window(
+            audio.window(
                 torch.from_numpy(mel[some].astype(np.float32))[:, None],
                 torch.from_numpy(frames[some].astype(np.int64)),
             )

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from soundsearch.errors import UserError
 from soundsearch.models.encoder import DualModel, build, load_model, save_model
 from soundsearch.models.starter import WindowedAudio
-from soundsearch.models.starter_cnn import StarterCnnConfig
+from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig, with_detail
 from soundsearch.models.starter_passt import StarterPasstConfig
 from soundsearch.models.text import TextEncoder
 from soundsearch.training.captions import captions, class_names, corpus
@@ -236,12 +236,13 @@ def join_learnt(
     right = asked[:, None] == labels
     vectors = torch.from_numpy(texts.vectors)
     learner = task.learner.cpu().eval()
-    sounds = features_of(learner, packed.mel, packed.frames, np.arange(len(packed)))
+    audio = with_detail(learner.audio) if isinstance(learner.audio, StarterCnn) else learner.audio
+    sounds = features_of(audio, packed.mel, packed.frames, np.arange(len(packed)))
 
     def find(scores: torch.Tensor) -> float:
         return float(query_metrics(scores.numpy(), right)["mAP@10"].mean())
 
-    joint = join_parts(learner, task.corpus, (sounds, vectors[rows]), find, report)
+    joint = join_parts(learner, audio, task.corpus, (sounds, vectors[rows]), find, report)
     return joint.narrowed(vectors[:: max(1, len(vectors) // _TEXTS_FOR_AXES)], DIM)
 
 
@@ -330,10 +331,14 @@ def prepare_texts(recipe: Recipe, clips: list[Clip], report: Report) -> Texts:
 def go_on_from(start: Path, audio: WindowedAudio, report: Report) -> None:
     """Gives an audio network the weights of the starter in a folder, if it is of the same kind."""
     learnt = read_starter(start).audio
-    if learnt.state_dict().keys() != audio.state_dict().keys() or learnt.dim != audio.dim:
+    if _shapes(learnt) != _shapes(audio):
         report(f"the audio network begins anew: that of {start} is another")
         return
     audio.load_state_dict(learnt.state_dict())
+
+
+def _shapes(module: torch.nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
 
 
 def read_starter(folder: Path) -> DualModel:
@@ -386,7 +391,7 @@ def assemble(
     audio = (
         StarterPasstConfig()
         if recipe.train[-1].network == "passt"
-        else StarterCnnConfig(recipe.train[-1].widths)
+        else StarterCnnConfig(recipe.train[-1].widths, detail=True)
     )
     config: dict[str, Any] = {
         "name": recipe.name,

@@ -74,7 +74,7 @@ def tune_text(
     alone = np.flatnonzero((learnt.pack.other < 0) | (learnt.pack.decibels < -6.0))
     alone = random.permutation(alone)[: settings.sounds]
     with torch.no_grad():
-        features = features_of(joint, learnt.pack.mel, learnt.pack.frames, alone)
+        features = features_of(joint.audio, learnt.pack.mel, learnt.pack.frames, alone)
         sounds = joint.audio_vectors(features)
     model.text.eval()  # without dropout
     settle_projection(

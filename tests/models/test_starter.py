@@ -5,17 +5,18 @@ import pytest
 import torch
 
 from soundsearch.models.starter import WindowedAudio
-from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig
+from soundsearch.models.starter_cnn import StarterCnn, StarterCnnConfig, with_detail
 from soundsearch.models.starter_passt import StarterPasst, StarterPasstConfig
 
 RATE = 32_000
 
 
-@pytest.fixture(params=["cnn", "passt"])
+@pytest.fixture(params=["cnn", "detail", "passt"])
 def network(request: pytest.FixtureRequest) -> WindowedAudio:
     torch.manual_seed(1)
-    if request.param == "cnn":
-        made: WindowedAudio = StarterCnn(StarterCnnConfig((8, 8, 16, 16)))
+    if request.param in ("cnn", "detail"):
+        config = StarterCnnConfig((8, 8, 16, 16), detail=request.param == "detail")
+        made: WindowedAudio = StarterCnn(config)
     else:
         made = StarterPasst(StarterPasstConfig(embed_dim=32, depth=2, heads=4))
     return made.eval().requires_grad_(False)
@@ -58,3 +59,31 @@ def test_a_batch_gives_what_each_sound_gives(network: WindowedAudio) -> None:
     together = network(batch)
     for row, sound in enumerate(sounds):
         assert torch.allclose(network(sound)[0], together[row], atol=1e-3)
+
+
+def test_detail_is_what_earlier_stages_say_in_four_bands() -> None:
+    torch.manual_seed(1)
+    plain = StarterCnn(StarterCnnConfig((8, 8, 16, 16))).eval().requires_grad_(False)
+    detailed = with_detail(plain)
+    mel, frames = torch.randn(2, 1, 64, 128), torch.tensor([128, 50])
+    found = detailed.window(mel, frames)
+    assert found.shape == (2, detailed.dim)
+    assert torch.equal(found[:, : plain.dim], plain.window(mel, frames))
+    at = plain.dim
+    x = mel
+    for number, stage in enumerate(plain.stages):
+        x = stage(x)
+        if number not in (2, 5):  # the ends of the second and third stage
+            continue
+        step, high = 128 // x.shape[3], x.shape[2] // 4
+        wanted: list[list[torch.Tensor]] = [[], []]
+        for row, held in enumerate((128, 50)):
+            inside = x[row, :, :, : -(-held // step)]
+            bands = [inside[:, i * high : (i + 1) * high].mean(1) for i in range(4)]
+            every = torch.stack(bands, 1).flatten(0, 1)  # channels, then bands
+            wanted[row] = [every.mean(1), every.amax(1)]
+        size = 8 * x.shape[1]
+        expected = torch.stack([torch.cat(parts) for parts in wanted])
+        torch.testing.assert_close(found[:, at : at + size], expected)
+        at += size
+    assert at == detailed.dim

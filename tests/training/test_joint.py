@@ -55,7 +55,7 @@ def test_the_parts_together_find_what_they_were_chosen_by() -> None:
     made = corpus()
     task = StarterTask(SMALL, made)
     learner = task.learner.eval()
-    sounds = features_of(learner, made.pack.mel, made.pack.frames, np.arange(len(made.pack)))
+    sounds = features_of(learner.audio, made.pack.mel, made.pack.frames, np.arange(len(made.pack)))
     asked = torch.from_numpy(made.captions[:, 0].astype(np.float32))
     right = np.arange(len(asked))[:, None] == made.pack.clip
     told: list[str] = []
@@ -63,7 +63,7 @@ def test_the_parts_together_find_what_they_were_chosen_by() -> None:
     def find(scores: torch.Tensor) -> float:
         return float(query_metrics(scores.detach().numpy(), right)["mAP@10"].mean())
 
-    joint = join_parts(learner, made, (sounds, asked), find, told.append)
+    joint = join_parts(learner, learner.audio, made, (sounds, asked), find, told.append)
     scores = joint.text_vectors(asked) @ joint.audio_vectors(sounds).T
     best = max(float(line.rsplit(" ", 1)[1]) for line in told if line.startswith("weights"))
     assert find(scores) == pytest.approx(best, abs=1e-4)
