@@ -3,8 +3,10 @@
 Standard library and `messages` only: the window imports this, and torch never enters its process.
 """
 
+import atexit
 import contextlib
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -119,6 +121,9 @@ class Worker:
 
 
 def _serve(pipe: Connection, data: str, model: str | None, device: str) -> None:
+    # The last of all that is done at the end: taking torch apart takes longer than all before it,
+    # and whoever closes the window waits for it.
+    atexit.register(os._exit, 0)
     from soundsearch.worker.server import serve
 
     serve(pipe, Path(data), model, device)
