@@ -264,7 +264,7 @@ class MainWindow(QWidget):
         self.keeping.show(overview.made)
         self.status.set_failures(overview.failed)
         if self.status.progress is None:
-            self.status.show_text(f"{overview.files:,} sounds" if overview.files else "")
+            self.status.show_text(f"{overview.files:,} files" if overview.files else "")
         if first:
             return  # the first question is under way
         if self.bar.asked().browses:
@@ -322,6 +322,8 @@ class MainWindow(QWidget):
     def take_player_report(self, report: player_messages.Report) -> None:
         if isinstance(report, player_messages.Devices):
             self.preferences.show_outputs(report.names, report.default)
+            if not self.status.output.text():  # what will play; the first play says what does
+                self.status.show_output(self.settings.output_device or report.default or "")
         else:
             self.audition.take(report)
             self.region.take(report)

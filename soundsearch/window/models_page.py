@@ -226,7 +226,9 @@ class _Row(QWidget):
         if choice.title:
             texts.addWidget(_text(choice.title))
         texts.addWidget(_text(f"{told_bytes(choice.bytes)} · {choice.licence}", "quiet"))
-        texts.addWidget(_text(f"Stated quality: {choice.quality}", "quiet"))
+        stated = not choice.quality.startswith("not stated")
+        quality = f"{'Stated quality:' if stated else 'Quality'} {choice.quality}"
+        texts.addWidget(_text(quality, "quiet"))
         texts.addWidget(_text(told_need(choice, sounds), "quiet"))
         if choice.warning:
             texts.addWidget(_text(f"Be careful: {choice.warning}", "bad"))

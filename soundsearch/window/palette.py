@@ -207,8 +207,9 @@ QComboBox::drop-down {{ border: 0; width: 22px; }}
 QComboBox::down-arrow {{ width: 14px; height: 14px;
   image: url("{(resources() / "ticks" / f"down-{theme.name}.svg").as_posix()}"); }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; border: 1px solid {theme.line};
-  padding: 4px; outline: 0; selection-background-color: {theme.selected};
-  selection-color: {theme.text}; }}
+  padding: 4px; outline: 0; }}
+QComboBox QAbstractItemView::item {{ padding: 3px 6px; border-radius: 4px; color: {theme.text}; }}
+QComboBox QAbstractItemView::item:selected {{ background: {theme.selected}; }}
 QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line};
   border-radius: 8px; }}
 QMenu {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line};

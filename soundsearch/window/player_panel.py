@@ -89,6 +89,8 @@ class PlayerPanel(QWidget):
         self.spectrogram.toggled.connect(self._show_icons)
         self.mute = self._button("Mute", "")
         self.mute.setObjectName("flat")
+        self.mute.setFixedSize(20, 24)  # its picture stands below the buttons' edge
+        self.mute.setStyleSheet("padding: 0")
         self.mute.setCheckable(True)
         self.mute.toggled.connect(self._tell_volume)
         self.volume = QSlider(Qt.Orientation.Horizontal)

@@ -202,8 +202,6 @@ class WavePicture(QWidget):
                     QRectF(place.right(), 0, self.width() - place.right(), self.height()), veil
                 )
         elif pixmap is not None:
-            if place is not None:
-                painter.fillRect(place, QColor(theme.selected))
             self._paint_wave(painter, pixmap, place)
         else:
             self._write(painter, self.message, theme.quiet, centre=True)
@@ -223,8 +221,15 @@ class WavePicture(QWidget):
         self._write(painter, *self._corner())
 
     def _paint_wave(self, painter: QPainter, pixmap: QPixmap, place: QRectF | None) -> None:
-        """What was heard is bright; with a region, only what lies in it."""
+        """What was heard is bright, what is selected stands out a little."""
         painter.drawPixmap(0, 0, pixmap)
+        selected = self._pixmap(self.theme.quiet) if place is not None else None
+        if place is not None and selected is not None:
+            painter.save()
+            painter.setClipRect(place)
+            painter.fillRect(place, QColor(self.theme.selected))
+            painter.drawPixmap(0, 0, selected)
+            painter.restore()
         heard = self.x_of(self.playhead) if self.playhead is not None else 0.0
         bright = QRectF(0, 0, heard, self.height())
         bright_pixmap = self._pixmap(self.theme.accent_text)

@@ -405,6 +405,25 @@ def menu_of(one: Open, name: str) -> dict[str, QAction]:
     return {action.text(): action for action in found.actions()}
 
 
+def test_the_output_is_named_before_anything_plays(open_window) -> None:
+    one = open_window()
+    assert not one.window.status.output.isVisible()
+    one.window.take_player_report(player_messages.Devices(("Speakers",), "Speakers"))
+    assert one.window.status.output.text() == "Speakers"
+    assert one.window.status.output.isVisible()
+    one.window.take_player_report(player_messages.Output("USB", "open"))
+    one.window.take_player_report(player_messages.Devices(("Speakers",), "Speakers"))
+    assert one.window.status.output.text() == "USB"
+
+
+def test_the_demo_keeps_the_keyboard_in_the_field(open_window, qtbot) -> None:
+    one = open_window(names=())
+    until(lambda: one.window.welcome.isVisible())
+    one.window.folders.demo_runs.emit(True)
+    assert not one.window.welcome.demo.isEnabled()
+    assert one.window.focusWidget() is one.window.bar.field
+
+
 def test_the_output_is_chosen_in_the_menu(open_window) -> None:
     one = open_window(output_device="USB Interface, ALSA")
     names = ("Speakers & more, ALSA", "Headphones, ALSA")
