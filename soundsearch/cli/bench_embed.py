@@ -76,7 +76,14 @@ def _measure(folder: str, device: str) -> dict[str, Any]:
     published = _hear21passt(Path(folder), sounds, encoders["float32"].device)
     if published is not None:
         ways["hear21passt float32"] = published
-    given = {name: way() for name, way in ways.items()}  # warms up, too
+    given = {}
+    for name, way in tuple(ways.items()):  # warms up, too
+        try:
+            given[name] = way()
+        except RuntimeError:  # a front end inside the network: that never runs in bfloat16
+            if name != "bfloat16":
+                raise
+            del ways[name]
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):  # in turn, so that a busy moment hits all alike
         for name, way in ways.items():
@@ -87,7 +94,8 @@ def _measure(folder: str, device: str) -> dict[str, Any]:
     speeds = {name: seconds / statistics.median(times) for name, times in taken.items()}
     for name, speed in speeds.items():
         figures[f"{name}, s of sound/s"] = round(speed, 2)
-    figures["least cosine of bfloat16"] = round(_least(given["float32"], given["bfloat16"]), 5)
+    if "bfloat16" in given:
+        figures["least cosine of bfloat16"] = round(_least(given["float32"], given["bfloat16"]), 5)
     if published is not None:
         theirs = given["hear21passt float32"]
         figures["least cosine of hear21passt"] = round(_least(given["float32"], theirs), 6)

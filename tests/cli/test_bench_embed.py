@@ -25,5 +25,14 @@ def test_a_passt_is_compared_with_hear21passt(shell: Shell) -> None:
     assert figures["times hear21passt"] > 0
 
 
+def test_a_network_that_never_runs_in_bfloat16(shell: Shell) -> None:
+    audio = {"network": "starter", "widths": [4, 8, 8, 16]}
+    small_model(shell.data / "models" / "own", name="own", kind="cnn", audio=audio)
+    figures = shell.json("bench", "embed", "--model", "own", "--device", "cpu")["embed"]
+    assert figures["used"] == "float32"
+    assert figures["float32, s of sound/s"] > 0
+    assert not any("bfloat16" in name or "hear21passt" in name for name in figures)
+
+
 def test_without_that_model(shell: Shell) -> None:
     assert "no model named x" in shell("bench", "embed", "--model", "x", code=1).stderr

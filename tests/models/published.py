@@ -33,34 +33,37 @@ def tokenizer_files(folder: Path) -> Path:
 
 
 class Published(nn.Module):
-    """The authors' parts, under whatever names a layout gives them."""
+    """The authors' parts, under whatever names a layout gives them. full: PaSST-N and
+    RoBERTa-large as they were published, 442 million parameters."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, full: bool = False) -> None:
         super().__init__()
+        self.width, joint = (768, 1024) if full else (WIDTH, DIM)
+        text_width = 1024 if full else WIDTH
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.passt: Any = passt_class()(
-                embed_dim=WIDTH,
-                depth=2,
-                num_heads=2,
+                embed_dim=self.width,
+                depth=12 if full else 2,
+                num_heads=self.width // 64,
                 img_size=(128, 1000),
                 stride=16,
                 num_classes=527,
                 distilled=True,
             )
             config = RobertaConfig(
-                vocab_size=266,
-                hidden_size=WIDTH,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=96,
+                vocab_size=50_265 if full else 266,
+                hidden_size=text_width,
+                num_hidden_layers=24 if full else 2,
+                num_attention_heads=text_width // 64,
+                intermediate_size=4096 if full else 96,
                 max_position_embeddings=514,
                 type_vocab_size=1,
                 layer_norm_eps=1e-5,
             )
             self.roberta = RobertaModel(config, add_pooling_layer=False)
-            self.project_audio = nn.Linear(WIDTH, DIM)
-            self.project_text = nn.Linear(WIDTH, DIM)
+            self.project_audio = nn.Linear(self.width, joint)
+            self.project_text = nn.Linear(text_width, joint)
         self.eval()
 
 
@@ -100,9 +103,9 @@ def state_dict(model: Published, layout: str) -> dict[str, torch.Tensor]:
         state[f"{text}embeddings.position_ids"] = torch.arange(514)[None]
     if layout == "salsa":
         state["timing_tau"] = torch.tensor([0.05])
-        state["audio_token"] = torch.zeros(1, 1, WIDTH)
+        state["audio_token"] = torch.zeros(1, 1, model.width)
         state["posencode.w"] = torch.zeros(1)
-        state["posencode.pe"] = torch.zeros(1, 192, WIDTH)
+        state["posencode.pe"] = torch.zeros(1, 192, model.width)
     return state
 
 
