@@ -41,7 +41,7 @@ def lay_out(rect: QRect, compact: bool, indent: bool = False) -> RowLayout:
         right -= wide + gap
         return found
 
-    form = column(92, 12) if width >= 760 else empty
+    form = column(132 if width >= 900 else 92, 12) if width >= 760 else empty
     duration = column(84 if width >= 520 else 56, 12)
     bar = column(74 if width >= 640 else 44, 12) if width >= 460 else empty
     wave = column(150 if width >= 700 else 84, 16) if width >= 400 else empty
@@ -84,9 +84,9 @@ def duration_text(match: Match) -> str:
 
 
 def format_text(match: Match) -> str:
-    """WAV 24 · 48k, with the channels where there are more than two."""
+    """WAV 24 · 48k, with the channels where these aren't two."""
     rate = f"{int(match.samplerate / 1000)}k" if match.samplerate else ""
-    many = f"{match.channels} ch" if match.channels and match.channels > 2 else ""
+    many = {0: "", 1: "mono", 2: ""}.get(match.channels or 0, f"{match.channels} ch")
     form = f"{match.format.upper()} {_bits(match.sample_format)}".strip()
     return " · ".join(part for part in (form, rate, many) if part)
 

@@ -86,6 +86,7 @@ def test_what_stands_at_the_right(qapp) -> None:
     assert format_text(make_match(1)) == "WAV 24 · 48k"
     assert format_text(make_match(1, sample_format="vorbis", format="ogg")) == "OGG · 48k"
     assert format_text(make_match(1, channels=6)) == "WAV 24 · 48k · 6 ch"
+    assert format_text(make_match(1, channels=1)) == "WAV 24 · 48k · mono"
 
 
 def test_a_click_selects_when_it_is_released(view: ResultsView, qtbot) -> None:
