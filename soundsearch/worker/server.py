@@ -105,6 +105,9 @@ class _Server:
         elif chosen is not None and first != chosen:
             self._work.put(SwitchModel(chosen))
         self._control = Control()
+        self._scans = self._stays_paused = False
+        # Carried out before any scan: who pauses one adds and removes folders nevertheless.
+        self._folders: queue.SimpleQueue[AddFolder | RemoveFolder | Relocate] = queue.SimpleQueue()
         self._search: Search | None = None
         self._search_asked = threading.Condition()
         self._watch = Watch(self._hint, AUDIO_EXTENSIONS)
@@ -158,6 +161,13 @@ class _Server:
             case SwitchModel():
                 self._control.cancel()  # the switch goes on with what is missing
                 self._work.put(request)
+            case AddFolder() | RemoveFolder() | Relocate():
+                self._folders.put(request)
+                self._work.put(request)
+                if self._scans:  # nobody waits hours for it; the scan goes on after it
+                    self._stays_paused |= self._control.paused
+                    self._control.cancel()
+                    self._work.put(Scan())
             case _:
                 self._work.put(request)
 
@@ -234,25 +244,37 @@ class _Server:
 
     def _do(self, request: Request) -> None:
         library = self._engine.library
+        while not self._folders.empty():
+            self._change_folders(self._folders.get())
         match request:
-            case AddFolder(path):  # perhaps the undo of a removal
-                self._scan([] if library.bring_back_root(os.fsencode(path)) else [path])
+            case AddFolder() | Relocate():
+                self._scan()
             case Scan(folders):
                 self._hinted.difference_update(os.fsencode(folder) for folder in folders)
-                self._scan([], only=folders)
+                self._scan(only=folders)
             case Retry():
-                self._scan([], retry=True)
-            case RemoveFolder(path):
-                library.remove_root(os.fsencode(path))
-            case Relocate(old, new):
-                library.relocate(os.fsencode(old), os.fsencode(new))
-                self._scan([])
+                self._scan(retry=True)
             case SwitchModel(name):
                 self._switch(name)
-                self._scan([])
+                self._scan()
         self._report(LibraryChanged())
         if not self._ended:
             self._watch.follow(root.path for root in library.roots() if root.state == "ok")
+
+    def _change_folders(self, request: AddFolder | RemoveFolder | Relocate) -> None:
+        library = self._engine.library
+        try:
+            match request:
+                case AddFolder(path):
+                    if not library.bring_back_root(os.fsencode(path)):  # the undo of a removal
+                        library.add_root(os.fsencode(os.path.abspath(path)))
+                case RemoveFolder(path):
+                    library.remove_root(os.fsencode(path))
+                case Relocate(old, new):
+                    library.relocate(os.fsencode(old), os.fsencode(new))
+        except UserError as error:
+            self._report(Failed(error.message, error.fix))
+        self._report(LibraryChanged())
 
     def _switch(self, name: str) -> None:
         """Lets a model come, or stay. Raises UserError when it can't be used."""
@@ -301,7 +323,7 @@ class _Server:
             return engine.with_model("")
         return engine
 
-    def _scan(self, folders: Sequence[str], only: Sequence[str] = (), retry: bool = False) -> None:
+    def _scan(self, only: Sequence[str] = (), retry: bool = False) -> None:
         self._control = control = Control()
         if self._ended:  # asked to stop before the control was there to be cancelled
             return
@@ -318,8 +340,14 @@ class _Server:
                 self._report(LibraryChanged())
                 self._take_over()
 
-        engine = self._scanning_engine()
-        report = engine.scan(folders, only=only, retry=retry, on_progress=show, control=control)
+        if self._stays_paused:
+            control.pause()
+        self._stays_paused, self._scans = False, True
+        try:
+            engine = self._scanning_engine()
+            report = engine.scan([], only=only, retry=retry, on_progress=show, control=control)
+        finally:
+            self._scans = False
         if engine is self._coming and not control.cancelled:
             self._take_over(complete=True)
         self._report(_finished(report))

@@ -21,8 +21,10 @@ from soundsearch.worker.messages import (
     Logged,
     Matches,
     ModelState,
+    Pause,
     Ready,
     RemoveFolder,
+    Resume,
     Scan,
     ScanProgress,
     Search,
@@ -237,3 +239,28 @@ def test_a_removed_folder_comes_back_though_its_drive_is_away(
     folder.rename(folder.parent / "unplugged")
     session.worker.send(AddFolder(str(folder)))
     wait_for([("offline", 3)])
+
+
+def test_folders_come_and_go_while_a_scan_is_paused(
+    tmp_path: Path, folder: Path, open_session
+) -> None:
+    other = tmp_path / "Other"
+    other.mkdir()
+    for number in range(40):
+        shutil.copy2(SOUNDS / "bell.ogg", other / f"{number}.ogg")
+    session = open_session()
+    session.worker.send(AddFolder(str(folder)))
+    session.wait(ScanProgress, running=True)
+    session.worker.send(Pause())
+    session.worker.send(AddFolder(str(other)))
+    session.worker.send(RemoveFolder(str(folder)))
+    end = time.monotonic() + 300
+    names: list[str] = []
+    while names != ["Other"] and time.monotonic() < end:
+        time.sleep(0.05)
+        with Library.open(tmp_path / "data") as library:
+            names = [root.name for root in library.roots()]
+    assert names == ["Other"]
+    session.worker.send(Resume())
+    while session.wait(ScanProgress, running=False).report["files"] != 40:
+        pass
