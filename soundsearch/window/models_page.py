@@ -28,6 +28,7 @@ from soundsearch.models.speed import measured_machine
 from soundsearch.window.bridge import Desk, Reader
 
 TOPIC = "models to choose from"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")  # may be chosen beside weights
 STATES = {"in use": "In use", "installed": "Installed"}
 
 
@@ -90,6 +91,7 @@ class ModelsPage(QDialog):
         """Reads what is here, and how much the library would take with each."""
 
         def read(desk: Desk) -> tuple[list[Choice], int]:
+            catalog.tidy(self._data)  # an import that was cancelled leaves gigabytes
             lengths = desk.library.sound_lengths() if desk.library is not None else {}
             return choices(self._data, lengths.values()), len(lengths)
 
@@ -137,11 +139,13 @@ class ModelsPage(QDialog):
 
     def import_files(self, files: Sequence[str], name: str | None = None) -> None:
         """name: None takes it from the file's."""
-        paths = sorted(files)
+        words = [file for file in files if Path(file).name in TOKENIZER_FILES]
+        paths = sorted(set(files) - set(words)) or sorted(files)
         if len(paths) == 1 and Path(paths[0]).name in ("config.json", "model.json"):
             paths = [str(Path(paths[0]).parent)]  # of a model that is a folder
         chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(paths[0]).stem).strip("-.") or "own"
-        self._run(["import", chosen, *paths], f"Importing {chosen}…")
+        given = ["--tokenizer", words[0]] if words and paths != sorted(files) else []
+        self._run(["import", chosen, *paths, *given], f"Importing {chosen}…")
 
     def _ask_to_remove(self, choice: Choice) -> None:
         question = QMessageBox(self)
@@ -213,7 +217,8 @@ class _Row(QWidget):
         name = QLabel(choice.name)
         name.setTextFormat(Qt.TextFormat.PlainText)
         name.setStyleSheet("font-weight: 600")
-        state = QLabel(STATES.get(choice.state, ""))
+        fetched = f"{told_bytes(choice.fetched)} of it are fetched" if choice.fetched else ""
+        state = QLabel(STATES.get(choice.state, fetched))
         state.setObjectName("quiet")
         head = QHBoxLayout()
         head.setSpacing(8)
@@ -247,7 +252,7 @@ class _Row(QWidget):
 
 def told_need(choice: Choice, sounds: int) -> str:
     """How long the library takes with a model, and how much memory."""
-    memory = f"about {told_bytes(choice.memory)} of memory"
+    memory = choice.memory_told
     if choice.begun:
         return f"Has heard sounds of yours already · {choice.pace} · {memory}"
     if choice.needs is None or not sounds:

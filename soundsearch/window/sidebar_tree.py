@@ -95,7 +95,10 @@ class SidebarDelegate(QStyledItemDelegate):
         painter.setFont(chosen)
         painter.setPen(QColor(theme.quiet if index.data(DIM) else theme.text))
         width = max(0.0, inner.width() - room - 8)
-        shown = QFontMetricsF(chosen).elidedText(text, Qt.TextElideMode.ElideMiddle, width)
+        # Folders differ at their ends, searches begin with what they are about.
+        search = getattr(index.data(SCOPE), "text", "")
+        elide = Qt.TextElideMode.ElideRight if search else Qt.TextElideMode.ElideMiddle
+        shown = QFontMetricsF(chosen).elidedText(text, elide, width)
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, shown)
         painter.restore()
 

@@ -282,7 +282,7 @@ class WavePicture(QWidget):
         flags = where | Qt.TextFlag.TextWordWrap
         if not centre:  # readable over loud places
             ground = QColor(self.theme.sunken)
-            ground.setAlpha(200)
+            ground.setAlpha(235)
             place = QRectF(painter.boundingRect(area, flags, text)).adjusted(-4, 0, 4, 1)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(ground)
