@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from soundsearch.window import palette
+
 # The popup's choices: what a person reads, and what stands in the query.
 DURATIONS = (
     ("Any length", ""),
@@ -164,6 +166,7 @@ def _choice(name: str, values: Sequence[tuple[str, str]]) -> QComboBox:
     choice = QComboBox()
     choice.setAccessibleName(name)
     choice.setMinimumWidth(160)
+    palette.loosen(choice)
     for text, value in values:
         choice.addItem(text, value)
     return choice

@@ -7,7 +7,7 @@ from functools import lru_cache
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QComboBox, QListView
 
 from soundsearch.paths import resources
 
@@ -206,10 +206,10 @@ QCheckBox {{ spacing: 8px; }}
 QComboBox::drop-down {{ border: 0; width: 22px; }}
 QComboBox::down-arrow {{ width: 14px; height: 14px;
   image: url("{(resources() / "ticks" / f"down-{theme.name}.svg").as_posix()}"); }}
+QComboBox {{ combobox-popup: 0; }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; border: 1px solid {theme.line};
-  padding: 4px; outline: 0; }}
-QComboBox QAbstractItemView::item {{ padding: 3px 6px; border-radius: 4px; color: {theme.text}; }}
-QComboBox QAbstractItemView::item:selected {{ background: {theme.selected}; }}
+  padding: 4px; outline: 0; selection-background-color: {theme.selected};
+  selection-color: {theme.text}; }}
 QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line};
   border-radius: 8px; }}
 QMenu {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line};
@@ -219,9 +219,10 @@ QMenu::item:selected {{ background: {theme.selected}; }}
 QMenu::item:disabled {{ color: {theme.faint}; }}
 QMenu::separator {{ height: 1px; background: {theme.line}; margin: 4px 8px; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
-QScrollBar::handle:vertical {{ background: {theme.track}; border-radius: 3px; min-height: 24px;
-  margin: 2px; }}
-QScrollBar::handle:vertical:hover {{ background: {theme.faint}; }}
+QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+QScrollBar::handle {{ background: {theme.track}; border-radius: 3px; min-height: 24px;
+  min-width: 24px; margin: 2px; }}
+QScrollBar::handle:hover {{ background: {theme.faint}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 QSplitter::handle {{ background: {theme.line}; }}
@@ -235,6 +236,13 @@ QProgressBar::chunk {{ background: {theme.good}; border-radius: 2px; }}
 QPlainTextEdit {{ background: {theme.sunken}; border: 1px solid {theme.line};
   border-radius: 4px; }}
 """
+
+
+def loosen(choice: QComboBox) -> None:
+    """Gives the entries of a choice the room that a menu's have; style sheets can't."""
+    entries = choice.view()
+    if isinstance(entries, QListView):
+        entries.setSpacing(STEP // 2)
 
 
 @lru_cache(maxsize=512)

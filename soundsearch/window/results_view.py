@@ -56,6 +56,7 @@ class ResultsView(QTableView):
         self.setShowGrid(False)
         self.setTabKeyNavigation(False)
         self.setMouseTracking(True)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFrameShape(QTableView.Shape.NoFrame)
         self.horizontalHeader().hide()
         self.horizontalHeader().setStretchLastSection(True)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from soundsearch.settings import Settings
+from soundsearch.window import palette
 from soundsearch.window.exports import Size
 from soundsearch.window.settings_menu import THEMES, Offers, output_choices
 
@@ -209,6 +210,7 @@ class SettingsPage(QDialog):
         choice.setAccessibleName(label)
         choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         choice.setMinimumContentsLength(24)
+        palette.loosen(choice)
         for text, value in values:
             choice.addItem(text, value)
         chosen = getattr(self._settings, name) if current is None else current

@@ -15,7 +15,7 @@ from soundsearch.window.row_delegate import (
     marked_spans,
 )
 from soundsearch.window.waveform import Envelopes
-from tests.window.conftest import ODD_NAMES, make_match
+from tests.window.conftest import ODD_NAMES, make_match, until
 
 
 @pytest.fixture
@@ -220,3 +220,16 @@ def test_a_hundred_thousand_rows_cost_only_what_is_painted(qtbot) -> None:
     qtbot.wait(50)
     assert 100_000 in asked
     assert len(asked) < 100
+
+
+def test_the_row_under_the_mouse_is_lit(open_window, qtbot) -> None:
+    one = open_window(auto_play=False)
+    view = one.window.view
+    place = view.visualRect(view.results().index(2, 0)).center()
+
+    def ground() -> str:
+        return view.viewport().grab().toImage().pixelColor(place.x(), place.y() - 20).name()
+
+    assert ground() == one.window.theme.ground
+    qtbot.mouseMove(view.viewport(), place)
+    until(lambda: ground() == one.window.theme.hover)
