@@ -244,6 +244,8 @@ def _data(data: Path) -> Iterator[Check]:
 def _model(data: Path, name: str | None) -> Iterator[Check]:
     from soundsearch.models import catalog
 
+    if freed := catalog.tidy(data):
+        yield Check("model", True, f"{freed / 1e6:,.0f} MB of a model cut short were deleted")
     for error in catalog.broken(data):
         yield Check("model", False, error.message, error.fix)
     entry = catalog.find(data, name)

@@ -80,7 +80,7 @@ def _install(args: argparse.Namespace, data: Path, files: list[Path]) -> None:
     from soundsearch.models.catalog import read_entry
     from soundsearch.models.check import prove
     from soundsearch.models.download import hub_file
-    from soundsearch.models.importing import import_model
+    from soundsearch.models.importing import Report, import_model
     from soundsearch.models.speed import cost, note_speed, pads_to_segments
 
     progress = Progress(args.quiet)
@@ -95,24 +95,29 @@ def _install(args: argparse.Namespace, data: Path, files: list[Path]) -> None:
     tokenizer = Path(args.tokenizer) if args.tokenizer else None
     if tokenizer is not None and not tokenizer.exists():
         raise UserError(f"{tokenizer} is not there")
+    verdicts = []
+
+    def check(report: Report) -> None:
+        millions = f"{report.parameters / 1e6:,.1f} million parameters"
+        remark(
+            f"{args.name}: {report.used} tensors, {millions}, layout {report.layout}, "
+            f"in {report.seconds:.0f} s.",
+            args.quiet,
+        )
+        if report.left_out:
+            some = ", ".join(report.left_out[:4]) + (" …" if len(report.left_out) > 4 else "")
+            remark(f"Not needed, left out: {some}", args.quiet)
+        remark("Checking that it hears (the demo's sounds against their descriptions)…", args.quiet)
+        try:
+            verdicts.append(prove(report.folder, args.device, progress.sounds))
+        finally:
+            progress.end()
+
     remark("Reading the weights…", args.quiet)
-    report = import_model(data, args.name, files, tokenizer, fetch_tokenizer)
-    remark(
-        f"{args.name}: {report.used} tensors, {report.parameters / 1e6:,.1f} million parameters, "
-        f"layout {report.layout}, in {report.seconds:.0f} s.",
-        args.quiet,
-    )
-    if report.left_out:
-        some = ", ".join(report.left_out[:4]) + (" …" if len(report.left_out) > 4 else "")
-        remark(f"Not needed, left out: {some}", args.quiet)
-    remark("Checking that it hears (the demo's sounds against their descriptions)…", args.quiet)
-    try:
-        verdict = prove(report.folder, args.device, progress.sounds)
-    finally:
-        progress.end()
-    entry = read_entry(report.folder)
-    pads = pads_to_segments(report.folder)
-    work = cost(verdict.lengths, pads, entry.segment_seconds)
+    folder = import_model(data, args.name, files, tokenizer, fetch_tokenizer, check).folder
+    (verdict,) = verdicts
+    entry = read_entry(folder)
+    work = cost(verdict.lengths, pads_to_segments(folder), entry.segment_seconds)
     note_speed(data, entry.model_id, work, verdict.busy)
     if verdict.passed:
         place = f"mean place {100 * verdict.place:.0f} of 100; chance gives 50"

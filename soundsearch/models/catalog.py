@@ -10,16 +10,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from soundsearch.errors import UserError
 from soundsearch.paths import resources
 
 PREFERRED = "starter"  # used when several are here and the person chose none
 IN_USE = "in use"  # the file beside the models that names the one the person chose
+LOCK = "lock.models"  # in the data folder, see bringing
+IMPORTING = ".import-"  # begins the name of a folder that an import makes a model in
+FETCHING = ".download-"  # and of one that a model's files arrive in; the model's name follows
 CHECK = "check.json"  # in a model's folder: whether it was seen to work, {"warning": …}
 # Settings that a sound's vector depends on. Others may be reworded without embedding all anew.
 ENCODING = ("kind", "dim", "rate", "segment_seconds", "padding", "mel_pooling", "audio")
@@ -148,10 +153,66 @@ def remove(data: Path, name: str) -> None:
     tidy(data)
 
 
-def tidy(data: Path) -> None:
-    """Deletes what is left of removed models."""
-    for folder in (data / "models").glob(".removed-*"):
+@contextlib.contextmanager
+def bringing(data: Path) -> Iterator[Path]:
+    """Held while a model is fetched or imported: one at a time. Gives the folder of models.
+
+    Raises UserError while another one runs, and for a data folder that can't be written.
+    """
+    place = data / "models"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            "Another model is being fetched or imported", "Wait for it to end, or stop it"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"The model can't be written below {place} ({error.strerror or error})",
+            "Choose another data folder with --data DIR",
+        ) from error
+    try:
+        yield place
+    finally:
+        lock.release()
+
+
+def tidy(data: Path) -> int:
+    """Deletes what is left of removed models, of imports that were killed, and of downloads whose
+    models are here. Returns how many bytes that was."""
+    place = data / "models"
+    freed = _delete(place.glob(".removed-*"))
+    if any(place.glob(f"{IMPORTING}*")) or any(place.glob(f"{FETCHING}*")):
+        with contextlib.suppress(UserError), bringing(data):  # unless one is under way
+            freed += _delete(place.glob(f"{IMPORTING}*"))
+            for folder in place.glob(f"{FETCHING}*"):
+                if (place / folder.name.removeprefix(FETCHING) / "model.json").is_file():
+                    freed += _delete([folder])
+    return freed
+
+
+def fetched(data: Path, name: str) -> int:
+    """Bytes of a download of that model that was begun."""
+    return _bytes_of(data / "models" / f"{FETCHING}{name}")
+
+
+def _delete(folders: Iterable[Path]) -> int:
+    freed = 0
+    for folder in folders:
+        held = _bytes_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
+        freed += held - _bytes_of(folder)
+    return freed
+
+
+def _bytes_of(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # gone in between
+            total += file.lstat().st_size if file.is_file() else 0
+    return total
 
 
 def _name_of(folder: Path) -> str:

@@ -7,6 +7,7 @@ keeps nothing. A file that names anything else is refused.
 """
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,7 +81,8 @@ def _load(file: Path) -> Any:
         stand_ins: list[Any] = [(_stand_in(name, file), name) for name in named]
         if not archive:
             stand_ins += [(value, name) for name, value in _CONTAINERS.items()]
-        with torch.serialization.safe_globals(stand_ins):
+        with torch.serialization.safe_globals(stand_ins), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old or odd pickles, for programmers
             return torch.load(file, map_location="cpu", weights_only=True, mmap=archive)
     except pickle.UnpicklingError as error:
         # torch's own refusal names the function; the rest of its text is for programmers.
@@ -110,9 +112,9 @@ def _named_in(text: str) -> str:
 
 
 def _refused(file: Path, name: str) -> UserError:
-    what = f"It would call {name}" if name else "It holds more than weights"
+    what = f"It would call {name} when it is read" if name else "It holds more than weights"
     return UserError(
-        f"{file} is refused, and nothing of it was run. {what} when it is read",
+        f"{file} is refused, and nothing of it was run. {what}",
         "Get the file from its authors' own page",
     )
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 
 from soundsearch.errors import UserError
+from soundsearch.models import catalog
 from soundsearch.models.checksums import Checksums, sha256_of
 from soundsearch.models.known import KnownModel
 
@@ -61,6 +62,13 @@ def download_model(
             f"{model.name} can't be downloaded: its authors offer no file",
             f"Import one that you have: soundsearch models import {model.name} FILE",
         )
+    with catalog.bringing(data):
+        return _download(model, data, on_bytes, cancelled)
+
+
+def _download(
+    model: KnownModel, data: Path, on_bytes: OnBytes, cancelled: Callable[[], bool]
+) -> list[Path]:
     place = _waiting_place(data, model.name)
     sums = Checksums(data / "models")
     if model.repository:
@@ -87,7 +95,7 @@ def forget_download(data: Path, name: str) -> None:
 
 
 def _waiting_place(data: Path, name: str) -> Path:
-    place = data / "models" / f".download-{name}"
+    place = data / "models" / f"{catalog.FETCHING}{name}"
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -5,6 +5,7 @@ salsa (2024) and of the DCASE 2025 baseline; transformers' CLAP folders; and mod
 SoundSearch, brought from another machine.
 """
 
+import gc
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 
 from soundsearch.errors import UserError
-from soundsearch.models.catalog import own_name_is_free
+from soundsearch.models.catalog import IMPORTING, bringing, own_name_is_free, tidy
 from soundsearch.models.checkpoint import join, read_tensors
 from soundsearch.models.clap import clap_config, clap_keys
 from soundsearch.models.encoder import build, save_model
@@ -97,12 +98,14 @@ def import_model(
     files: Sequence[Path],
     tokenizer: Path | None = None,
     fetch_tokenizer: Callable[[str, Path], Path] | None = None,
+    check: Callable[[Report], object] = lambda report: None,
 ) -> Report:
     """Makes the model `name` of the data folder from a file, its parts in order, or a folder.
 
     tokenizer: tokenizer.json, or vocab.json with merges.txt beside it, or their folder; else it is
     looked for beside the checkpoint, else fetched: fetch_tokenizer(repository, into a folder)
-    gives the file. Raises UserError; what was there before stays as it was.
+    gives the file. check sees the finished folder before it takes its place, so that no model is
+    there that was not checked. Raises UserError; what was there before stays as it was.
     """
     began = time.perf_counter()
     if _ODD_NAME.search(name) or not name:
@@ -111,19 +114,24 @@ def import_model(
     for file in files:
         if not file.exists():
             raise UserError(f"{file} is not there")
+    tidy(data)
     place = data / "models"
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=place) as scratch:
+        with (
+            bringing(data),
+            tempfile.TemporaryDirectory(prefix=IMPORTING, dir=place) as scratch,
+        ):
             made = Path(scratch) / name
             report = _make(made, name, files, tokenizer, fetch_tokenizer)
+            seconds = time.perf_counter() - began
+            check(replace(report, seconds=seconds))
+            gc.collect()  # Windows moves no folder whose weights are still mapped
             os.replace(made, place / name)
     except OSError as error:
         raise UserError(
             f"The model can't be written below {place} ({error.strerror or error})",
             "Free some space there, or choose another data folder with --data DIR",
         ) from error
-    seconds = time.perf_counter() - began
     return replace(report, folder=place / name, seconds=seconds)
 
 

@@ -29,12 +29,17 @@ def fitting_tokenizer(
     found = _read(place)
     repository = BERT if text["architecture"] == "bert" else ROBERTA
     if found is None and given is None and fetch is not None:
-        found = _read(fetch(repository, scratch))
+        try:
+            found = _read(fetch(repository, scratch))
+        except UserError as error:
+            raise UserError(
+                f"The tokenizer of {repository} can't be fetched. {error.message}",
+                _where_from(repository),
+            ) from error
     if found is None:
         raise UserError(
             f"There is no tokenizer in {place}, and the checkpoint brings none",
-            f"Get tokenizer.json from https://huggingface.co/{repository} and name it with "
-            "--tokenizer FILE",
+            _where_from(repository),
         )
     words = Tokenizer.from_str(found).get_vocab_size()
     if words > text["config"]["vocab_size"]:
@@ -43,6 +48,13 @@ def fitting_tokenizer(
             f"The tokenizer of {repository} is needed",
         )
     return found
+
+
+def _where_from(repository: str) -> str:
+    return (
+        f"Get tokenizer.json from https://huggingface.co/{repository} and put it beside the "
+        "checkpoint, or name it with --tokenizer FILE"
+    )
 
 
 def roberta_tokenizer(vocabulary: Path, merges: Path) -> str:

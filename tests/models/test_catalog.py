@@ -120,6 +120,34 @@ def test_what_is_left_of_a_removed_model_is_no_model(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_what_a_killed_import_left_is_deleted(tmp_path: Path) -> None:
+    left = tmp_path / "models" / ".import-x1" / "mine"
+    left.mkdir(parents=True)
+    (left / "weights.safetensors").write_bytes(b"x" * 1000)
+    arriving = tmp_path / "models" / ".download-salsa"
+    arriving.mkdir()
+    (arriving / "salsa.1.ckpt.part").write_bytes(b"x" * 500)
+    done = tmp_path / "models" / ".download-clap-general"
+    done.mkdir()
+    (done / "model.safetensors").write_bytes(b"x" * 200)
+    small_model(tmp_path / "models" / "clap-general", name="clap-general")
+    with catalog.bringing(tmp_path):
+        assert catalog.tidy(tmp_path) == 0  # it may be in use
+        with (
+            pytest.raises(UserError, match="being fetched or imported"),
+            catalog.bringing(tmp_path),
+        ):
+            pass
+    assert left.exists()
+    assert catalog.tidy(tmp_path) == 1200
+    assert not left.parent.exists()
+    assert not done.exists()
+    assert catalog.fetched(tmp_path, "salsa") == 500  # goes on where it was
+    assert catalog.fetched(tmp_path, "dcase2025") == 0
+    assert catalog.tidy(tmp_path) == 0
+    assert catalog.tidy(tmp_path / "nothing here") == 0
+
+
 def test_a_warning(tmp_path: Path) -> None:
     folder = small_model(tmp_path / "models" / "mine", name="mine")
     assert catalog.read_entry(folder).warning == ""

@@ -89,7 +89,7 @@ def test_each_published_layout(
     entry = catalog.read_entry(report.folder)
     assert (entry.name, entry.kind, entry.dim, entry.rate) == ("mine", "passt", 48, RATE)
     assert entry.licence == "no licence stated by its authors"
-    model = load_model(report.folder, "cpu")
+    model = load_model(report.folder, "cpu", "float32")  # auto depends on how busy it is here
     for seconds in (1.0, 10.0, 23.0):
         samples = sound(seconds)
         vectors, _ = model.embed_audio([samples])
@@ -308,6 +308,40 @@ def test_where_the_tokenizer_comes_from(tmp_path: Path, published: Published, wo
         for name in ("fetched", "by-json", "by-vocab", "beside")
     }
     assert len({str(vector) for vector in texts.values()}) == 1
+
+
+def test_a_tokenizer_that_can_not_be_fetched(tmp_path: Path, published: Published) -> None:
+    file = write_checkpoint(tmp_path / "model.ckpt", published, "2025")
+
+    def fetch(repository: str, into: Path) -> Path:
+        raise UserError("No connection to huggingface.co", "Check the network")
+
+    with pytest.raises(UserError, match=r"No connection.*beside the checkpoint.*--tokenizer"):
+        import_model(tmp_path / "data", "mine", [file], fetch_tokenizer=fetch)
+
+
+def test_a_model_is_not_there_before_it_was_checked(
+    tmp_path: Path, published: Published, words: Path
+) -> None:
+    file = write_checkpoint(tmp_path / "model.ckpt", published, "2025")
+    data = tmp_path / "data"
+    seen: list[importing.Report] = []
+
+    def look(report: importing.Report) -> None:
+        seen.append(report)
+        assert catalog.installed(data) == []
+        load_model(report.folder, "cpu")
+        (report.folder / catalog.CHECK).write_text('{"warning": "deaf"}')
+
+    def interrupted(report: importing.Report) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_model(data, "mine", [file], words, check=interrupted)
+    assert list((data / "models").iterdir()) == []
+    folder = import_model(data, "mine", [file], words, check=look).folder
+    assert [report.used for report in seen] != []
+    assert catalog.read_entry(folder).warning == "deaf"
 
 
 def test_a_tokenizer_of_another_model(tmp_path: Path, published: Published, words: Path) -> None:
