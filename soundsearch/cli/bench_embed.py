@@ -96,6 +96,7 @@ def _measure(folder: str, device: str) -> dict[str, Any]:
         figures[f"{name}, s of sound/s"] = round(speed, 2)
     if "bfloat16" in given:
         figures["least cosine of bfloat16"] = round(_least(given["float32"], given["bfloat16"]), 5)
+    figures |= _shares(encoders["float32"], speeds, device)
     if published is not None:
         theirs = given["hear21passt float32"]
         figures["least cosine of hear21passt"] = round(_least(given["float32"], theirs), 6)
@@ -104,6 +105,26 @@ def _measure(folder: str, device: str) -> dict[str, Any]:
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB elsewhere
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     figures["peak memory MB, all of these"] = round(peak)
+    return figures
+
+
+def _shares(encoder: Any, speeds: dict[str, float], device: str) -> dict[str, float]:
+    """Of the rate of a bare matrix product, measured now, that the audio side reaches."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from soundsearch.models.speed import matrix_rates
+
+    length = round(encoder.segment_seconds * encoder.rate)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        encoder._run_audio(torch.ones(1, length).numpy())
+    flop = counter.get_total_flops() / encoder.segment_seconds
+    machine = matrix_rates(device)
+    figures = {"GFLOP a second of sound": round(flop / 1e9, 2)}
+    for name, rate in (("float32", machine.flops), ("bfloat16", machine.bfloat16)):
+        if rate and name in speeds:
+            figures[f"matrix rate in {name}, GFLOP/s"] = round(rate / 1e9, 1)
+            figures[f"share of it in {name}"] = round(speeds[name] * flop / rate, 2)
     return figures
 
 

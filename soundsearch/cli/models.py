@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from soundsearch.models.shelf import choices
+    from soundsearch.models.shelf import choices, told_bytes
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
@@ -65,6 +65,9 @@ def _list(args: argparse.Namespace) -> int:
     rows = choices(data, lengths.values())
     _print_rows(rows, len(lengths))
     for choice in rows:
+        if choice.fetched:
+            begun = f"{told_bytes(choice.fetched)} of {choice.name} are fetched already"
+            remark(f"{begun} (models download goes on, models remove deletes them)", args.quiet)
         if choice.warning:
             remark(f"{choice.name}: {choice.warning}", args.quiet)
     if not any(choice.is_here for choice in rows):
@@ -94,9 +97,7 @@ def library_lengths(data: Path) -> dict[bytes, float]:
 
 def tell_what_it_takes(choice: Any, sounds: int, quiet: bool) -> None:
     """One line: how long so many sounds will take with a model, and how much memory."""
-    from soundsearch.models.shelf import told_bytes
-
-    memory = f"About {told_bytes(choice.memory)} of memory while it indexes"
+    memory = f"It needs {choice.memory_told} while it indexes"
     if sounds:
         remark(f"{sounds:,} sounds are to be embedded: {_time(choice)}. {memory}.", quiet)
     else:
@@ -126,10 +127,13 @@ def _print_rows(rows: list[Any], sounds: int) -> None:
     def time(choice: Any) -> str:
         return told_time(choice.needs) if sounds and choice.needs is not None else ""
 
+    def memory(choice: Any) -> str:
+        return f"{told_bytes(choice.memory)}{'' if choice.memory_measured else ', estimated'}"
+
     cells = [
         (
             *(choice.name, choice.state, told_bytes(choice.bytes), choice.licence, choice.quality),
-            *(choice.pace, time(choice), told_bytes(choice.memory)),
+            *(choice.pace, time(choice), memory(choice)),
         )
         for choice in rows
     ]
@@ -178,9 +182,13 @@ def _use(args: argparse.Namespace) -> int:
 
 def _remove(args: argparse.Namespace) -> int:
     from soundsearch.models import catalog
+    from soundsearch.models.known import known
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
+    begun = catalog.fetched(data, args.name) if known(args.name) else 0
+    if begun and not (data / "models" / args.name).exists():
+        return _remove_download(args, data, begun)
     folder = catalog.own_folder(data, args.name)
     vectors = None
     with contextlib.suppress(UserError):  # of a broken one only the folder is known
@@ -196,6 +204,20 @@ def _remove(args: argparse.Namespace) -> int:
         else:
             kept = "What it knows of the library's sounds is kept (--vectors forgets it)."
             remark(kept, args.quiet)
+    return 0
+
+
+def _remove_download(args: argparse.Namespace, data: Path, begun: int) -> int:
+    from soundsearch.models.catalog import bringing
+    from soundsearch.models.download import forget_download
+    from soundsearch.models.shelf import told_bytes
+
+    question = f"Remove what was fetched of {args.name} ({told_bytes(begun)})?"
+    if not (args.yes or _confirmed(question)):
+        raise UserError("Nothing was removed")
+    with bringing(data):
+        forget_download(data, args.name)
+    remark(f"What was fetched of {args.name} is removed.", args.quiet)
     return 0
 
 

@@ -90,7 +90,7 @@ def bfloat16_is_faster(device: str, network: nn.Module, *inputs: torch.Tensor) -
             before = _seconds(device, lambda: network(*inputs))
             if before < WORTH:
                 return False
-            copied = copy.deepcopy(network).bfloat16()
+            copied = _narrow_copy(network)
             halved = [x.bfloat16() if x.is_floating_point() else x for x in inputs]
             exact, rough = network(*inputs), copied(*halved).float()
         except RuntimeError:  # no bfloat16 on this device, or of one of the operations
@@ -99,6 +99,15 @@ def bfloat16_is_faster(device: str, network: nn.Module, *inputs: torch.Tensor) -
         if not cosine > AGREES:
             return False
         return before > GAIN * _seconds(device, lambda: copied(*halved))
+
+
+def _narrow_copy(network: nn.Module) -> nn.Module:
+    """In bfloat16, without a second copy in float32 on the way: that may be more than a GB."""
+    narrow: dict[int, Any] = {}
+    for parameter in network.parameters():
+        if parameter.is_floating_point():
+            narrow[id(parameter)] = nn.Parameter(parameter.bfloat16(), requires_grad=False)
+    return copy.deepcopy(network, narrow).bfloat16()
 
 
 def _seconds(device: str, work: Callable[[], Any]) -> float:

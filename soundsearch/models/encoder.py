@@ -212,6 +212,7 @@ def load_model(folder: Path, device: str = "auto", precision: str = "auto") -> D
             module = build(config, for_use=True)
         weights = load_file(stored)
         module.load_state_dict({key: _wide(value) for key, value in weights.items()}, assign=True)
+        del weights  # half as large as the model again, and copies are made below
         pad = module.text.network.config.pad_token_id
         text = module.text.config
         tokenizer = CaptionTokenizer(

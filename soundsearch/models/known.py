@@ -18,8 +18,10 @@ class KnownModel:
     kind: of the model folder ("passt", "cnn", "clap"); source: the page that offers it; files:
     addresses of its parts in order, joined they are one file; repository: on Hugging Face,
     instead of files; neither: it can be imported only. download: bytes, None when nobody states
-    them; bytes: on disk once installed; memory: bytes it takes while it indexes on a CPU; flop: of
-    its audio side for ten seconds of sound, 0 where unknown.
+    them; bytes: on disk once installed; memory: bytes it takes while it indexes on a CPU,
+    memory_measured: whether that was seen or is counted from its parameters; flop: of its audio
+    side for ten seconds of sound; shares: of a matrix product's rate in float32 and in bfloat16,
+    that its audio side reaches on a CPU (`bench embed` tells), 0 where it never runs in that.
     """
 
     name: str
@@ -35,6 +37,8 @@ class KnownModel:
     repository: str = ""
     layout: str = ""
     flop: int = 0
+    shares: tuple[float, float] = (1.0, 1.0)
+    memory_measured: bool = False
 
     @property
     def downloadable(self) -> bool:
@@ -42,20 +46,28 @@ class KnownModel:
 
 
 _PASST_ROBERTA = 442_270_000  # parameters
-# Counted by torch's FlopCounterMode on networks of these sizes: PaSST-N, and CLAP's two.
+# Counted by torch's FlopCounterMode on networks of these sizes: PaSST-N, CLAP's two, the starter.
 _PASST_N_FLOP = 93_932_371_968
 _CLAP_FLOP = {"base": 11_816_665_088, "large": 30_653_546_496}
+_STARTER_FLOP = 1_682_964_480
+# Measured on two busy cores, matrix product and network in turn. PaSST is nearly all of it such
+# products; CLAP's windows and the starter's convolutions are small ones, bound by memory.
+_PASST_SHARES = (0.8, 0.7)
+_CLAP_SHARES = {"base": (0.2, 0.05), "large": (0.3, 0.08)}
+_STARTER_SHARES = (0.13, 0.0)
 _STARTER = 12_000_000  # bytes on disk, about; where it is installed, its folder is measured
-RUNTIME = 600_000_000  # bytes of torch, the libraries and a batch of activations
+RUNTIME = 450_000_000  # bytes of torch, the libraries and a batch of activations
 
 
 def _sizes(parameters: int) -> tuple[int, int]:
-    """Bytes on disk (float16) and in memory (float32 beside the rest of the process)."""
-    return 2 * parameters, 4 * parameters + RUNTIME
+    """Bytes on disk (float16) and in memory while it is loaded, which is the peak: those of the
+    disk, float32 and the rest of the process. PaSST-N with RoBERTa-large was seen to take 3.0 GB.
+    """
+    return 2 * parameters, 6 * parameters + RUNTIME
 
 
 def _clap(
-    name: str, title: str, repository: str, parameters: int, flop: int, quality: str
+    name: str, title: str, repository: str, parameters: int, size: str, quality: str
 ) -> KnownModel:
     disk, memory = _sizes(parameters)
     return KnownModel(
@@ -70,7 +82,8 @@ def _clap(
         download=4 * parameters,
         repository=repository,
         layout="clap",
-        flop=flop,
+        flop=_CLAP_FLOP[size],
+        shares=_CLAP_SHARES[size],
     )
 
 
@@ -90,6 +103,7 @@ def _passt(
         files=files,
         layout=layout,
         flop=_PASST_N_FLOP,
+        shares=_PASST_SHARES,
     )
 
 
@@ -106,7 +120,10 @@ KNOWN: tuple[KnownModel, ...] = (
         source="ships with SoundSearch",
         quality="stated in its folder's model.json",
         bytes=_STARTER,
-        memory=2 * _STARTER + RUNTIME,
+        memory=450_000_000,
+        memory_measured=True,
+        flop=_STARTER_FLOP,
+        shares=_STARTER_SHARES,
     ),
     _passt(
         "salsa",
@@ -140,7 +157,7 @@ KNOWN: tuple[KnownModel, ...] = (
         "LAION's larger CLAP for sound effects, music and speech",
         "laion/larger_clap_general",
         193_913_882,
-        _CLAP_FLOP["large"],
+        "large",
         "ESC-50 without training: 89.98% (LAION's README, before its conversion)",
     ),
     _clap(
@@ -148,7 +165,7 @@ KNOWN: tuple[KnownModel, ...] = (
         "LAION's CLAP for sounds up to ten seconds",
         "laion/clap-htsat-unfused",
         153_492_890,
-        _CLAP_FLOP["base"],
+        "base",
         "not stated for these weights",
     ),
     _clap(
@@ -156,7 +173,7 @@ KNOWN: tuple[KnownModel, ...] = (
         "LAION's larger CLAP for music and speech",
         "laion/larger_clap_music_and_speech",
         193_913_882,
-        _CLAP_FLOP["large"],
+        "large",
         "ESC-50 without training: 89.25% (LAION's README, before its conversion)",
     ),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundsearch.errors import UserError
-from soundsearch.models.catalog import ModelEntry, find, installed
+from soundsearch.models.catalog import ModelEntry, fetched, find, installed
 from soundsearch.models.known import KNOWN, RUNTIME, KnownModel, known
 from soundsearch.models.speed import cost, measured_machine, measured_speed, pads_to_segments
 
@@ -17,10 +17,11 @@ KNOWN_PAD = True  # all models that can be brought pad sounds to whole segments
 class Choice:
     """A model as a person sees it before they choose.
 
-    state: "in use", "installed", "to download" or "to import"; own: it can be removed; memory:
-    bytes while it indexes on a CPU; speed: seconds of sound a second, None when nobody knows;
-    measured: whether that was seen or is estimated; needs: seconds that the sounds asked about
-    will take, None when the speed is unknown; begun: it has embedded sounds before.
+    state: "in use", "installed", "to download" or "to import"; own: it can be removed; fetched:
+    bytes of a download that was begun; memory: bytes while it indexes on a CPU, memory_measured:
+    whether that was seen or is counted from its size; speed: seconds of sound a second, None when
+    nobody knows; measured: whether that was seen or is estimated; needs: seconds that the sounds
+    asked about will take, None when the speed is unknown; begun: it has embedded sounds before.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Choice:
     measured: bool
     needs: float | None
     begun: bool
+    fetched: int = 0
+    memory_measured: bool = False
 
     @property
     def is_here(self) -> bool:
@@ -50,6 +53,12 @@ class Choice:
         digits = 3 if self.measured else 2
         pace = float(f"{self.speed:.{digits}g}")
         return f"{pace:,g} s of sound/s, {'measured' if self.measured else 'estimated'}"
+
+    @property
+    def memory_told(self) -> str:
+        """Its peak memory in words."""
+        known_how = "" if self.memory_measured else " (estimated)"
+        return f"about {told_bytes(self.memory)} of memory{known_how}"
 
 
 def choices(data: Path, lengths: Collection[float] = ()) -> list[Choice]:
@@ -87,7 +96,8 @@ def _installed(
         state="in use" if in_use else "installed",
         own=own,
         bytes=entry.bytes,
-        memory=2 * entry.bytes + RUNTIME,
+        memory=model.memory if model else 3 * entry.bytes + RUNTIME,
+        memory_measured=model is not None and model.memory_measured,
         licence=entry.licence,
         source=entry.source,
         quality=entry.quality or "not stated",
@@ -116,12 +126,14 @@ def _offered(data: Path, model: KnownModel, lengths: Collection[float]) -> Choic
         measured=False,
         needs=cost(lengths, KNOWN_PAD) / pace if pace else None,
         begun=False,
+        fetched=fetched(data, model.name),
+        memory_measured=model.memory_measured,
     )
 
 
 def _estimate(data: Path, model: KnownModel | None) -> float | None:
     machine = measured_machine(data)
-    return machine.speed(model.flop) if machine and model and model.flop else None
+    return machine.speed(model.flop, model.shares) if machine and model and model.flop else None
 
 
 def told_time(seconds: float) -> str:

@@ -23,6 +23,8 @@ def test_a_passt_is_compared_with_hear21passt(shell: Shell) -> None:
     assert figures["least cosine of hear21passt"] > 0.99999
     assert figures["least cosine of bfloat16"] > 0.99
     assert figures["times hear21passt"] > 0
+    assert figures["matrix rate in float32, GFLOP/s"] > 0
+    assert figures["share of it in float32"] >= 0
 
 
 def test_a_network_that_never_runs_in_bfloat16(shell: Shell) -> None:

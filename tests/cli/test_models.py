@@ -132,7 +132,7 @@ def test_what_a_model_takes_is_told_before_it_is_chosen(shell: Shell, tmp_path: 
     counts = shell.json("scan", str(folder))
     said = shell("models", "use", "two").stderr
     assert f"{counts['embedded']} sounds are to be embedded" in said
-    assert "of memory while it indexes" in said
+    assert "of memory (estimated) while it indexes" in said
     assert "soundsearch scan" in said
     said = shell("models", "use", "one").stderr
     assert f"It knows all {counts['embedded']} sounds already" in said

@@ -135,10 +135,30 @@ def test_a_download_from_the_hub_that_was_stopped(shell: Shell, hub: FileServer)
     assert kept > 0
     assert not (shell.data / "models" / "clap-unfused").exists()
 
+    assert "kB of clap-unfused are fetched already" in shell("models").stderr
     offer.slow = 0.0
     shell("models", "download", "clap-unfused", "--device", "cpu")
     asked = [range_ for _, path, range_ in hub.requests if path.endswith("a/pytorch_model.bin")]
     assert f"bytes={kept}-" in asked
+
+
+def test_what_was_fetched_can_be_removed(shell: Shell) -> None:
+    place = shell.data / "models" / ".download-salsa"
+    place.mkdir(parents=True)
+    (place / "salsa.1.ckpt.part").write_bytes(b"x" * 3_000_000)
+    assert "fetched of salsa (3 MB)?" in shell("models", "remove", "salsa", code=1).stderr
+    assert place.exists()
+    shell("models", "remove", "salsa", "--yes")
+    assert not place.exists()
+    assert "no model named salsa" in shell("models", "remove", "salsa", code=1).stderr
+
+
+def test_an_import_that_was_killed_leaves_nothing_for_long(shell: Shell, tmp_path: Path) -> None:
+    left = shell.data / "models" / ".import-killed"
+    left.mkdir(parents=True)
+    (left / "weights.safetensors").write_bytes(b"x" * 3_000_000)
+    assert "3 MB of a model cut short were deleted" in shell("doctor").stdout
+    assert not left.exists()
 
 
 def test_a_damaged_file_from_the_hub(shell: Shell, hub: FileServer) -> None:

@@ -12,6 +12,7 @@ from transformers import ClapConfig, ClapModel
 
 from soundsearch.models import catalog, speed
 from soundsearch.models.clap import ClapAudio, clap_config
+from soundsearch.models.encoder import build
 from soundsearch.models.known import known
 from soundsearch.models.passt import VARIANTS, Passt
 from soundsearch.models.shelf import choice_of, choices, told_time
@@ -75,7 +76,8 @@ def test_estimates_before_and_measurements_after(tmp_path: Path) -> None:
     assert (salsa.state, salsa.speed, salsa.needs) == ("to download", None, None)
     known_salsa = known("salsa")
     assert known_salsa is not None
-    write_machine(tmp_path, flops=known_salsa.flop)  # ten seconds of sound a second
+    # Ten seconds of sound a second.
+    write_machine(tmp_path, flops=known_salsa.flop / known_salsa.shares[0])
     salsa = choice_of(tmp_path, "salsa", [1.0] * 100)
     assert (salsa.speed, salsa.measured) == (10.0, False)
     assert salsa.needs == 100.0  # each second is padded to ten
@@ -97,17 +99,34 @@ def test_short_sounds_cost_what_their_padding_makes_them(tmp_path: Path) -> None
     assert choice_of(tmp_path, "small", [0.1] * 100).needs == 10.0
 
 
+def test_the_faster_precision_counts_and_what_a_network_reaches_of_it() -> None:
+    machine = speed.Machine("cpu", flops=100.0, when=0.0, bfloat16=300.0)
+    assert machine.speed(10.0) == 300.0
+    assert machine.speed(10.0, shares=(0.5, 0.1)) == 50.0
+    assert machine.speed(10.0, shares=(0.1, 0.0)) == 10.0
+
+
+def test_memory_is_told_as_what_it_is(tmp_path: Path) -> None:
+    assert choice_of(tmp_path, "salsa").memory_told.endswith("(estimated)")
+    small_model(tmp_path / "models" / "starter", name="starter")
+    assert choice_of(tmp_path, "starter").memory_told == "about 450 MB of memory"
+
+
 def test_the_stated_flop_are_what_torch_counts() -> None:
-    def counted(network: torch.nn.Module, *shape: int) -> int:
+    def counted(network: torch.nn.Module, *shape: int, device: str = "meta") -> int:
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
-            network(torch.zeros(shape, device="meta"))
+            network(torch.ones(shape, device=device))
         return counter.get_total_flops()
 
     with torch.device("meta"):
         passt = Passt(VARIANTS["N"]).eval()
-    salsa = known("salsa")
+    salsa, starter = known("salsa"), known("starter")
     assert salsa is not None
+    assert starter is not None
     assert counted(passt, 1, 1, 128, 1000) == salsa.flop
+    shipped = Path(__file__).parents[2] / "resources" / "models" / "starter" / "model.json"
+    audio = build(json.loads(shipped.read_text(encoding="utf-8"))).eval().audio
+    assert counted(audio, 1, 320_000, device="cpu") == pytest.approx(starter.flop, rel=0.2)
     large = {
         "depths": [2, 2, 12, 2],
         "patch_embeds_hidden_size": 128,
