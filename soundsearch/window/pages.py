@@ -41,6 +41,7 @@ SHORTCUTS = (
     ("← →", "Move the selection (Shift: its end, Ctrl: its start)"),
     ("", "Use"),
     ("Drag", "Copy sounds, or the selected part, into another program"),
+    ("Drag", "Rows onto a collection, a tag or the favourites"),
     ("Ctrl+E", "Save the selected part as a file"),
     ("Ctrl+C", "Copy the path"),
     ("Ctrl+R", "Show in the file manager"),
