@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -130,6 +131,11 @@ def copy_database(db: sqlite3.Connection, to: Path) -> None:
     finally:
         target.close()
     os.replace(unfinished, to)
+
+
+def fold(text: str) -> str:
+    """Text without case, for comparing: "GRÖSSE" and "Größe" are the same, composed or not."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _connect(file: Path, write: bool) -> sqlite3.Connection:

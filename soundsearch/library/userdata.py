@@ -16,6 +16,7 @@ from soundsearch.library.backups import keep_backup, open_whole, restore
 from soundsearch.library.database import (
     DamagedError,
     copy_database,
+    fold,
     transaction,
 )
 from soundsearch.library.places import Places
@@ -120,16 +121,14 @@ class UserData(Places):
         if not tag:
             raise UserError("A tag needs a letter or digit")
         with self._changing(identity, path) as sound_id:
-            known = self.db.execute("SELECT tag FROM tags WHERE tag = ? LIMIT 1", (tag,))
-            self.db.execute(
-                "INSERT OR IGNORE INTO tags (sound_id, tag) VALUES (?, ?)",
-                (sound_id, (known.fetchone() or (tag,))[0]),
-            )
+            self._insert_tag(sound_id, tag)
 
     def remove_tag(self, identity: bytes, tag: str) -> None:
         with self._changing(identity) as sound_id:
-            self.db.execute(
-                "DELETE FROM tags WHERE sound_id = ? AND tag = ?", (sound_id, _one_line(tag))
+            here = self.db.execute("SELECT tag FROM tags WHERE sound_id = ?", (sound_id,))
+            self.db.executemany(
+                "DELETE FROM tags WHERE sound_id = ? AND tag = ?",
+                [(sound_id, known) for (known,) in here if fold(known) == fold(_one_line(tag))],
             )
 
     def tags(self) -> dict[str, int]:
@@ -140,11 +139,14 @@ class UserData(Places):
 
     def with_tag(self, tag: str) -> set[bytes]:
         """Identities of the sounds that have exactly this tag, whatever its letter case."""
-        rows = self.db.execute(
-            "SELECT s.identity FROM tags t JOIN sounds s ON s.id = t.sound_id WHERE t.tag = ?",
-            (_one_line(tag),),
-        )
-        return {row[0] for row in rows}
+        return {
+            identity
+            for spelling in self._spellings(_one_line(tag))
+            for (identity,) in self.db.execute(
+                "SELECT s.identity FROM tags t JOIN sounds s ON s.id = t.sound_id WHERE t.tag = ?",
+                (spelling,),
+            )
+        }
 
     def tagged_with_words(self, words: Sequence[str]) -> dict[str, set[bytes]]:
         """For each word, the sounds in whose tags a word begins with it."""
@@ -300,6 +302,19 @@ class UserData(Places):
         finally:
             other.close()
 
+    def _insert_tag(self, sound_id: int, tag: str) -> None:
+        known = self.db.execute("SELECT tag FROM tags WHERE tag = ? LIMIT 1", (tag,)).fetchone()
+        spelling = known[0] if known else next(iter(self._spellings(tag)), tag)
+        self.db.execute(
+            "INSERT OR IGNORE INTO tags (sound_id, tag) VALUES (?, ?)", (sound_id, spelling)
+        )
+
+    def _spellings(self, tag: str) -> list[str]:
+        """The known tags that are this one but for case; SQLite itself folds ASCII only."""
+        wanted = fold(tag)
+        tags = self.db.execute("SELECT DISTINCT tag FROM tags ORDER BY tag")
+        return [known for (known,) in tags if fold(known) == wanted]
+
     def _merge(self, other: sqlite3.Connection) -> None:
         ids = {}
         for old, identity, path, favourite, rating in other.execute(
@@ -314,10 +329,8 @@ class UserData(Places):
                 " rating = coalesce(rating, ?) WHERE id = ?",
                 (favourite, rating, ids[old]),
             )
-        self.db.executemany(
-            "INSERT OR IGNORE INTO tags (sound_id, tag) VALUES (?, ?)",
-            ((ids[i], tag) for i, tag in other.execute("SELECT sound_id, tag FROM tags")),
-        )
+        for old, tag in other.execute("SELECT sound_id, tag FROM tags"):
+            self._insert_tag(ids[old], tag)
         for sound_id in ids.values():
             self._write_tag_words(sound_id)
         for old, name in other.execute("SELECT id, name FROM collections").fetchall():

@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-import unicodedata
 from collections.abc import Collection, Iterable
 
 from soundsearch.audio.tags import split_words
+from soundsearch.library.database import fold
 from soundsearch.search.query import Filters, Query, Range
 
 # Each folder is folded once, not once for each of its files.
@@ -20,11 +20,6 @@ SHOWN_STATES = "('ok', 'silent', 'offline', 'online')"
 def prepare(db: sqlite3.Connection) -> None:
     """Gives a connection the function `fold` that `conditions` uses."""
     db.create_function("fold", 1, fold, deterministic=True)
-
-
-def fold(text: str) -> str:
-    """Text without case, for comparing: "GRÖSSE" and "Größe" are the same, composed or not."""
-    return unicodedata.normalize("NFC", text).casefold()
 
 
 def conditions(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,21 @@ print(sorted(person.favourites()))
     assert favourites == str([A])
     with UserData.open(tmp_path) as person:
         assert (person.favourites(), person.notice) == ({A}, "")
+
+
+def test_tags_fold_the_case_of_every_letter(tmp_path: Path) -> None:
+    with UserData.open(tmp_path / "one") as one, UserData.open(tmp_path / "two") as two:
+        one.add_tag(A, b"/s/a.wav", "Größe")
+        one.add_tag(B, b"/s/b.wav", "GRÖSSE")
+        one.add_tag(B, b"/s/b.wav", unicodedata.normalize("NFD", "größe"))
+        assert one.tags() == {"Größe": 2}
+        assert one.with_tag("grÖSSe") == {A, B}
+        two.add_tag(A, b"/s/a.wav", "GRÖßE")
+        one.export(tmp_path / "out.db")
+        two.merge(tmp_path / "out.db")
+        assert two.tags() == {"GRÖßE": 2}
+        one.remove_tag(A, "GRÖSSE")
+        assert one.with_tag("größe") == {B}
 
 
 def test_export_and_merge(tmp_path: Path) -> None:
