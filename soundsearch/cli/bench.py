@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -88,20 +87,33 @@ def _prepare(what: str, place: Path, folder: str | None) -> dict[str, Any]:
 
 def _measure(what: str, place: Path, folder: str | None) -> dict[str, Any]:
     figures = _MEASURES[what][1](place, folder)
-    figures["peak memory MB"] = peak_memory()
-    return figures
+    return figures | memory_figure("peak memory MB")
 
 
-def peak_memory(who: int = resource.RUSAGE_SELF) -> float:
-    """The most memory that this process had so far, or the largest of its children, in MB."""
+def peak_memory(of_children: bool = False) -> float | None:
+    """The most memory that this process had so far, or the largest of its children, in MB.
+
+    None: this system (Windows) doesn't tell.
+    """
     status = Path("/proc/self/status")
-    if who == resource.RUSAGE_SELF and status.exists():
+    if not of_children and status.exists():
         # What Linux tells by getrusage holds the memory of whoever started this process, too.
         peak = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
         if peak:
             return round(int(peak[1]) * 1024 / 1e6, 1)
+    try:
+        import resource
+    except ImportError:
+        return None
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(who).ru_maxrss * unit / 1e6, 1)
+    return round(usage.ru_maxrss * unit / 1e6, 1)
+
+
+def memory_figure(name: str, of_children: bool = False) -> dict[str, float]:
+    """`peak_memory` under a name, or nothing where the system doesn't tell."""
+    peak = peak_memory(of_children)
+    return {} if peak is None else {name: peak}
 
 
 def _many_names(place: Path, folder: str | None) -> None:
@@ -197,8 +209,7 @@ def _scan(place: Path, folder: str | None) -> dict[str, Any]:
         "wall seconds": round(wall, 2),
         "CPU ms a file": round(1e3 * cpu / max(report.files, 1), 2),
         "allowed by 10 ms a file + 8 ms a second": round(10 + 8 * audio / max(report.files, 1), 2),
-        "peak memory MB of a decoder": peak_memory(resource.RUSAGE_CHILDREN),
-    }
+    } | memory_figure("peak memory MB of a decoder", of_children=True)
 
 
 def _large_library(place: Path, folder: str | None) -> None:
@@ -231,10 +242,7 @@ def _open(place: Path, folder: str | None) -> dict[str, Any]:
 
 def _cpu_seconds() -> float:
     """Of this process and of those children that have ended."""
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+    return sum(os.times()[:4])
 
 
 def quantile(values: list[float], share: float) -> float:

@@ -1,7 +1,6 @@
 """`soundsearch bench embed`: how much sound a second the model hears on this machine."""
 
 import argparse
-import resource
 import statistics
 import sys
 import time
@@ -41,6 +40,7 @@ def measure_embed(args: argparse.Namespace) -> dict[str, Any]:
 def _measure(folder: str, device: str) -> dict[str, Any]:
     import numpy as np
 
+    from soundsearch.cli.bench import memory_figure
     from soundsearch.models.encoder import load_model
 
     began = time.perf_counter()
@@ -102,10 +102,7 @@ def _measure(folder: str, device: str) -> dict[str, Any]:
         figures["least cosine of hear21passt"] = round(_least(given["float32"], theirs), 6)
         best = speeds[figures["used"]]
         figures["times hear21passt"] = round(best / speeds["hear21passt float32"], 2)
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    figures["peak memory MB, all of these"] = round(peak)
-    return figures
+    return figures | memory_figure("peak memory MB, all of these")
 
 
 def _shares(encoder: Any, speeds: dict[str, float], device: str) -> dict[str, float]:

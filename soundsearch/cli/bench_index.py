@@ -239,7 +239,7 @@ def _recall(vectors: "Vectors", queries: "np.ndarray", found: "list[np.ndarray]"
     return float(np.sum(hits)) / best.size
 
 
-def _peak() -> float:
+def _peak() -> float | None:
     """MB of memory that were resident at most."""
     from soundsearch.cli.bench import peak_memory
 

@@ -274,7 +274,8 @@ def _memory() -> dict[str, float]:
     """MB of this process: the largest it was, and, where the system tells, now."""
     from soundsearch.cli.bench import peak_memory
 
-    found = {"peak": peak_memory()}
+    peak = peak_memory()
+    found = {} if peak is None else {"peak": peak}
     with contextlib.suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         found["now"] = round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)

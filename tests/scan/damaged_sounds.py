@@ -6,7 +6,6 @@ JSON the states of the files, the reasons of those that failed, and the peak mem
 
 import json
 import random
-import resource
 import struct
 import sys
 from collections import Counter
@@ -105,7 +104,7 @@ def main(count: int, seed: int, place: Path) -> None:
                 "reasons": Counter(failure.reason for failure in failures),
                 "seconds": round(report.seconds, 1),
                 "memory": peak_memory(),
-                "memory of a decoder": peak_memory(resource.RUSAGE_CHILDREN),
+                "memory of a decoder": peak_memory(of_children=True),
                 "embedded again": scanned.scan().embedded,
             }
         )
