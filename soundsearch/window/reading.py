@@ -143,18 +143,22 @@ def _of_one_stem(library: Library, ids: Sequence[int]) -> list[list[int]]:
         + " ORDER BY id DESC",  # the oldest file of a sound counts
         (json.dumps(ids),) if few else (),
     )
-    places = {sound: (folder, name, root) for sound, folder, name, root in rows}
-    # Most names have no like: a rough look first, since this is done for whole libraries.
+    # Most names have no like: a rough look first, since this is done for whole libraries. It goes
+    # along with the rows, so that a newer question interrupts it.
+    wanted = set(ids)
+    places: dict[int, tuple[str, str, int]] = {}
     seen: dict[tuple[str, str], int] = {}
-    rough: dict[int, None] = {}
-    for sound in ids:
-        if sound in places:
-            folder, name, _ = places[sound]
+    rough: set[int] = set()
+    for sound, folder, name, root in rows:
+        if sound in wanted:
+            places[sound] = (folder, name, root)
             first = seen.setdefault((folder, without_numbers(name)), sound)
             if first != sound:
-                rough[first] = rough[sound] = None
+                rough.update((first, sound))
     groups: dict[tuple[int, str, str], list[int]] = {}
-    for sound in rough:
+    for sound in ids:
+        if sound not in rough:
+            continue
         folder, name, root = places[sound]
         if own := stem(name):
             groups.setdefault((root, folder, own), []).append(sound)
