@@ -7,7 +7,9 @@ from soundsearch.cli.output import display, print_json, remark
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Files that could not be used, and why."
-    parser.add_argument("--retry", action="store_true", help="read them again first")
+    parser.add_argument(
+        "--retry", action="store_true", help="first read those again that may be readable now"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,9 +22,12 @@ def run(args: argparse.Namespace) -> int:
 
         with Engine(data, model=args.model, device=args.device, write=True) as engine:
             report = engine.scan([], retry=True)
-        remark(f"{report.embedded} embedded, {report.failed} still fail.", args.quiet)
     with Library.open(data, write=False) as library:
         failures = library.failures()
+    if args.retry and failures:
+        # Also those that were not read again, since reading would say the same.
+        fails = "fails" if len(failures) == 1 else "fail"
+        remark(f"{report.embedded} embedded, {len(failures)} still {fails}.", args.quiet)
     if args.json:
         print_json(
             [{"path": display(f.path), "reason": f.reason, "retry": f.retry} for f in failures]

@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
 def _lines(file: str) -> list[str]:
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The queries can't be read from {file} ({error})") from None
+    except OSError as error:
+        raise UserError(f"The queries can't be read from {file} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not text in UTF-8", "Save it as UTF-8") from None
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -90,6 +90,24 @@ def test_queries_from_a_file_answer_one_json_line_each(shell: Shell, folder: Pat
     assert [len(answer["results"]) for answer in answers] == [3, 1]
 
 
+def test_unreadable_queries_are_one_plain_line(shell: Shell, folder: Path) -> None:
+    shell("scan", str(folder))
+    odd = folder.parent / "odd.txt"
+    odd.write_bytes(b"\xff\xfe\x80")
+    for file, said in ((folder.parent / "none.txt", "(No such file"), (odd, "not text in UTF-8")):
+        done = shell("search", "--queries", str(file), code=1)
+        assert said in done.stderr
+        assert "Errno" not in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_retry_tells_of_the_files_that_are_not_worth_it(shell: Shell, folder: Path) -> None:
+    shell("scan", str(folder))
+    done = shell("failures", "--retry")
+    assert len(done.stdout.splitlines()) == 1
+    assert "1 still fails" in done.stderr
+
+
 def test_global_options_stand_before_or_after(shell: Shell, folder: Path) -> None:
     other = folder.parent / "other data"
     shell("--data", str(other), "scan", str(folder))
