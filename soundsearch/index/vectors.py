@@ -102,21 +102,23 @@ class Vectors:
 
         Raises ValueError when the vectors are large.
         """
-        matrix = self._matrix
+        count, matrix = self._count, self._matrix  # in this order: the writer grows the other way
         if matrix is None:
             raise ValueError("these vectors are too many for memory")
-        return matrix[: self._count]
+        return matrix[:count]
 
     @property
     def identities(self) -> np.ndarray:
         """(N,) of 16 raw bytes each (`.tobytes()` gives the identity)."""
-        return self._records["identity"][: self._count]
+        count = self._count
+        return self._records["identity"][:count]
 
     @property
     def starts(self) -> np.ndarray:
         """float32 (N,): seconds into the sound, WHOLE or FIRST_PASS for the whole sound, NaN for
         dead rows."""
-        return self._records["start"][: self._count]
+        count = self._count
+        return self._records["start"][:count]
 
     def fingerprint(self, count: int) -> int:
         """A checksum of the first `count` rows and their order."""

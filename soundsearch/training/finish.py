@@ -1,5 +1,7 @@
 """What makes an exported model folder complete: calibration, background, measured results, card."""
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +96,19 @@ def finish(
     say(f"by sound, macro mAP@10: {report.ways['by sound'].macro_interval}")
     card = model_card(folder.name, learn, record, report, weaknesses)
     (folder / "README.md").write_text(card, encoding="utf-8")
+    _state_quality(folder, report)
     return report
+
+
+def _state_quality(folder: Path, report: Report) -> None:
+    """Into model.json, where people see it before they choose a model. The id stays."""
+    file = folder / "model.json"
+    found = report.ways["by sound"].macro["mAP@10"]
+    told = f"mAP@10 {found:.2f} over {len(report.queries)} queries to sources never heard (ours)"
+    settings = json.loads(file.read_text(encoding="utf-8")) | {"quality": told}
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(unfinished, file)
 
 
 def _spread(clips: Sequence[Clip], most: int) -> list[Clip]:

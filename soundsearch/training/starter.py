@@ -126,7 +126,9 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
     tokenizer, text = learn_texts(recipe, texts, report)
     if recipe.processes > 1:
         _spawn(recipe, report, watch)
-    run = learn_audio(recipe, report, watch)
+    else:
+        learn_audio(recipe, report, watch)
+    run = _last_run(recipe, _corpus(recipe, texts, clips, learn, made))
     rows = _rows_of([*clips, *made], [*learn, *made])
     best = torch.load(run.folder / "best.pt", map_location="cpu")
     run.task.learner.load_state_dict(best["learner"])
@@ -142,20 +144,13 @@ def train_starter(recipe: Recipe, report: Report, watch: Watch = lambda done, st
     return recipe.out
 
 
-def learn_audio(
-    recipe: Recipe, report: Report, watch: Watch = lambda done, step: None
-) -> Run[StarterTask]:
+def learn_audio(recipe: Recipe, report: Report, watch: Watch = lambda done, step: None) -> None:
     """The audio side, over what is packed by now; goes on where it was stopped."""
     clips = training_clips(read_clips(recipe.clips))
     learn, held = hold_out(clips)
     made = synthesised_clips(recipe)
     texts = prepare_texts(recipe, [*clips, *made], report)
-    learnt = Corpus(
-        read_packs(recipe.work, len(learn), len(made)),
-        texts.vectors[texts.captions[_rows_of([*clips, *made], [*learn, *made])]],
-        texts.known,
-        texts.vectors[texts.classes],
-    )
+    learnt = _corpus(recipe, texts, clips, learn, made)
     report(f"{len(learnt.pack)} versions of {len(np.unique(learnt.pack.clip))} clips")
     before: Path | None = None
     for number, settings in enumerate(recipe.train, 1):
@@ -167,7 +162,24 @@ def learn_audio(
         run = Run(recipe.work / f"run-{number}", settings, task)
         run.train(_validation(task.learner, recipe, texts, clips, held), report, watch)
         before = run.folder / "best.pt"
-    return run
+
+
+def _corpus(
+    recipe: Recipe, texts: Texts, clips: list[Clip], learn: list[Clip], made: list[Clip]
+) -> Corpus:
+    return Corpus(
+        read_packs(recipe.work, len(learn), len(made)),
+        texts.vectors[texts.captions[_rows_of([*clips, *made], [*learn, *made])]],
+        texts.known,
+        texts.vectors[texts.classes],
+    )
+
+
+def _last_run(recipe: Recipe, learnt: Corpus) -> Run[StarterTask]:
+    """The last stage as it was left."""
+    settings = recipe.train[-1]
+    folder = recipe.work / f"run-{len(recipe.train)}"
+    return Run(folder, settings, StarterTask(settings, learnt))
 
 
 def _spawn(recipe: Recipe, report: Report, watch: Watch) -> None:
