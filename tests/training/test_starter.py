@@ -18,6 +18,7 @@ from soundsearch.models.encoder import load_model
 from soundsearch.search.calibration import Calibration
 from soundsearch.training import starter
 from soundsearch.training.data import read_clips
+from soundsearch.training.pack import read_pack
 from soundsearch.training.starter import read_recipe
 from tests.training.sounds import render, write_clips
 
@@ -156,12 +157,15 @@ def test_from_sounds_to_a_model_folder(
     first = (folder / "weights.safetensors").read_bytes()
     assert run(["train", str(recipe), "--quiet"]) == 0
     assert (folder / "weights.safetensors").read_bytes() == first
-    # Another run goes on from it: without a step worth the name both encoders are what they were.
+    # Another run goes on from it, in two processes: without a step worth the name both encoders are
+    # what they were.
     further = tmp_path / "further.toml"
     recipe_text = recipe.read_text().replace("/work", "/more").replace("/small", "/further")
     recipe_text = recipe_text[: recipe_text.index("[[train]]")].replace(
         "[pack]", f'start = "{folder}"\nhistory = "told before"\n[pack]\nprecision = "bfloat16"'
     )
+    recipe_text = recipe_text.replace("synthesised = 1", "synthesised = 0")
+    recipe_text = recipe_text.replace("processes = 1", "processes = 2", 1)
     further.write_text(
         recipe_text
         + """
@@ -183,6 +187,10 @@ def test_from_sounds_to_a_model_folder(
     assert len(kept) > 20
     for key in kept:
         torch.testing.assert_close(after[key].float(), before[key].float(), atol=1e-3, rtol=1e-3)
+    with open(tmp_path / "more" / "run-1" / "log.csv", newline="") as log:
+        steps = [int(row["step"]) for row in csv.DictReader(log)]
+    learnt = len(read_pack(tmp_path / "more" / "learn"))
+    assert steps[-1] == learnt // 64  # one epoch of two processes, and no step behind it
     assert "told before" in (tmp_path / "further" / "README.md").read_text()
 
 
