@@ -253,6 +253,7 @@ def test_a_damaged_snapshot_is_made_again(
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
     _, near = library.open(write=False)
     assert recall(near, rows) == 1.0
+    until(lambda: bool(caplog.messages))  # closed before, it would not say so
     library.close()
     assert len(caplog.messages) == 1
     caplog.clear()

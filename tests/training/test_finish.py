@@ -1,5 +1,6 @@
 """A model folder is completed by what `search` then uses."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_finish_writes_calibration_and_card(tmp_path: Path) -> None:
     ]
     folder = tmp_path / "small"
     folder.mkdir()
+    (folder / "model.json").write_text('{"name": "small"}')
     names = {clip.path: f"{clip.label}.wav" for clip in dev}
     encoder = Pitches(pitches)
     report = finish(
@@ -62,6 +64,9 @@ def test_finish_writes_calibration_and_card(tmp_path: Path) -> None:
     vector = encoder.embed_text(["kick"])[0]
     sounds = encoder.embed_audio([np.zeros(RATE, np.float32)])[0]
     assert 0 <= calibration.strength(sounds @ vector, vector, 100)[0] < 0.5
+    settings = json.loads((folder / "model.json").read_text())
+    assert settings["name"] == "small"
+    assert f"{report.ways['by sound'].macro['mAP@10']:.2f}" in settings["quality"]
     card = (folder / "README.md").read_text()
     assert "# small" in card
     assert "Vague." in card
