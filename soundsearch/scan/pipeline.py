@@ -4,6 +4,7 @@ A decoding thread runs ahead of the model by a bounded queue; every batch is com
 before rows, so that a scan can be cut anywhere and goes on from there.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COMMIT_FILES = 100
 COMMIT_SECONDS = 1.0
+MOST_GIVEN = 2.0  # seconds that a scan rests for one question
 AHEAD = 48  # events that may wait for the model
 
 
@@ -74,11 +76,13 @@ class ScanReport:
 
 
 class Control:
-    """Pause, resume and cancel a scan from another thread."""
+    """Pause, resume and cancel a scan from another thread, or take its cores for a moment."""
 
     def __init__(self) -> None:
         self._go = threading.Event()
         self._go.set()
+        self._free = threading.Event()
+        self._free.set()
         self.cancelled = False
 
     @property
@@ -95,9 +99,20 @@ class Control:
         self.cancelled = True
         self._go.set()
 
+    @contextlib.contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """The scan rests meanwhile, from its next event on, but not for long."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
     def wait(self) -> bool:
-        """Blocks while paused; False when the scan shall end."""
+        """Blocks while paused or giving way; False when the scan shall end."""
         self._go.wait()
+        if not self.cancelled:
+            self._free.wait(MOST_GIVEN)
         return not self.cancelled
 
 

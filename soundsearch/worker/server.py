@@ -196,7 +196,9 @@ class _Server:
                 if reader.model_is_away and not search.query.browses:
                     self._report(ModelState(engine.model_name, "loading"))
                     self._report(_state_of(reader))
-                self._report(Matches(search.id, reader.search(search.query, search.k)))
+                with self._control.giving_way():  # two cores are few for model and question
+                    matches = reader.search(search.query, search.k)
+                self._report(Matches(search.id, matches))
             except UserError as error:
                 self._report(Failed(error.message, error.fix, search.id))
             except Exception as error:  # the window shows it; the next search may work

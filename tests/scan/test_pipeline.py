@@ -272,6 +272,25 @@ def test_a_paused_scan_waits(place: Place, folder: Path) -> None:
     assert reports[0].embedded == len(GOOD)
 
 
+def test_a_scan_gives_way_to_a_question_but_not_for_ever(place: Place, folder: Path) -> None:
+    control = Control()
+    reports: list[ScanReport] = []
+    thread = threading.Thread(
+        target=lambda: reports.append(place.scan(folder, control=control)), daemon=True
+    )
+    with control.giving_way():
+        thread.start()
+        thread.join(1.0)
+        assert not reports
+    thread.join(20)
+    assert reports[0].embedded == len(GOOD)
+    with control.giving_way():  # a question that never ends
+        assert control.wait()
+    control.cancel()
+    with control.giving_way():
+        assert not control.wait()
+
+
 def test_odd_names_are_indexed(place: Place, folder: Path) -> None:
     names = [b"new\nline.wav", b"#hash %20.wav", "Vögel 🐦.wav".encode(), b"latin \xe9.wav"]
     for name in names:
