@@ -99,24 +99,25 @@ def random_vectors(folder: Path, library: "Library", dim: int) -> None:
 
 
 def noise_bursts(folder: Path, count: int, seconds: float) -> None:
-    """Writes `count` sounds that differ: mono, 16 bit, 22,050 Hz."""
+    """Writes `count` sounds that differ, forty in a folder: mono, 16 bit, 22,050 Hz."""
     import numpy as np
     import soundfile
 
-    folder.mkdir(parents=True)
     random, rate = np.random.default_rng(0), 22_050
     noise = random.normal(0, 0.1, round(rate * seconds) + count)
     fall = np.exp(-np.linspace(0, 8, round(rate * seconds)))
     for number in range(count):
         sound = fall * noise[number : number + len(fall)]
-        soundfile.write(folder / f"burst {number:05}.wav", sound, rate)
+        takes = folder / f"{number // 40:03}"
+        takes.mkdir(parents=True, exist_ok=True)
+        soundfile.write(takes / f"burst {number:05}.wav", sound, rate)
 
 
 def _on_disk(records: Iterator["Record"], folder: Path) -> Iterator["Record"]:
     """Puts files where the records say they are, as links to one sound where links can be made."""
     first = folder.with_name(f"{folder.name} 0")
     noise_bursts(first, 1, 1.0)
-    (source,) = first.iterdir()
+    (source,) = first.rglob("*.wav")
     for number, record in enumerate(records):
         file = folder / os.fsdecode(record.path)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -151,7 +151,8 @@ class _Probe:
         self._figures["delays"], self._delays = self._delays, None
 
     def _use(self, has_model: bool, while_indexing: bool = False) -> dict[str, Any]:
-        """Types the queries and goes through the last one's results by arrow keys."""
+        """Goes through the last answer's results by arrow keys and types the queries."""
+        keys, blocks = self._listen(while_indexing)
         names: list[float] = []
         sounds: list[float] = []
         for query in self._task["queries"]:
@@ -167,7 +168,6 @@ class _Probe:
                         self._await("sounds")
                     sounds.append(self._times["sounds"] - began - self._task["pause"] / 1000)
                 self._rest(KEY_GAP)
-        keys, blocks = self._listen(while_indexing)
         return {"names": names, "sounds": sounds, "keys": keys, "blocks": blocks}
 
     def _clear(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from soundsearch.errors import UserError
 
 SOUNDS = 100_000
-BURSTS = 1_500  # sounds that are new, to be indexed while keys are pressed
+BURSTS = 8_000  # sounds that are new, to be indexed while keys are pressed
 BURST_SECONDS = 2.0
 STARTS = 3
 KEYS = 60
@@ -25,6 +25,8 @@ LONGEST = 1800.0
 QUERIES = (
     *("kick", "deep kick hard", "rain street", "church bell", "metallic", "snrae", "pad warm"),
     *("forest amb", "tight snare short", "glass", "ambiense forest", "vinyl noise"),
+    *("hat closed", "low drone", "water", "footstep gravel", "laser", "crowd", "thunder far"),
+    *("door slam", "engine idle", "bright pluck", "wind", "sub bass", "paper", "alarm clock"),
 )
 
 # What each figure means, for the table.

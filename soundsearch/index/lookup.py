@@ -31,18 +31,16 @@ class Lookup:
         row = self._newest.get(identity)
         if row is not None:
             return row
-        found = int(self._find(np.frombuffer(identity, _KEY))[0])
+        found = int(_found(*self._table, np.frombuffer(identity, _KEY))[0])
         return None if found < 0 else found
 
     def many(self, joined: bytes) -> np.ndarray:
         """int64 (n,): rows of n identities of 16 bytes each, -1 where there is none."""
-        newest = dict(self._newest)
-        rows = self._find(np.frombuffer(joined, _KEY))
+        newest = dict(self._newest)  # before the table: an entry moves from here to there
+        asked = np.frombuffer(joined, _KEY)
+        rows = _found(*self._table, asked)
         if newest:
-            at = range(0, len(joined), 16)
-            late = np.fromiter(
-                (newest.get(joined[i : i + 16], -1) for i in at), np.int64, len(rows)
-            )
+            late = _found(*_of_newest(newest), asked)
             rows = np.where(late >= 0, late, rows)
         return rows
 
@@ -54,13 +52,6 @@ class Lookup:
             keys, rows = _merged(keys, rows, newest)
         return np.sort(rows)
 
-    def _find(self, keys: np.ndarray) -> np.ndarray:
-        known, rows = self._table
-        if not len(known):
-            return np.full(len(keys), -1, np.int64)
-        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.where(known[at] == keys, rows[at], -1)
-
     def _sort(self, keys: np.ndarray, rows: np.ndarray) -> None:
         table = _merged(*self._table, self._newest)
         self._table = _newest_of_each(
@@ -69,11 +60,26 @@ class Lookup:
         self._newest = {}
 
 
+def _found(keys: np.ndarray, rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """int64 (n,): the rows of the asked keys, -1 where there is none. keys: sorted."""
+    if not len(keys):
+        return np.full(len(asked), -1, np.int64)
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return np.where(keys[at] == asked, rows[at], -1)
+
+
+def _of_newest(newest: dict[bytes, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted keys, and their rows."""
+    keys = np.frombuffer(b"".join(newest), _KEY)
+    rows = np.fromiter(newest.values(), np.int64, len(newest))
+    order = np.argsort(keys)
+    return keys[order], rows[order]
+
+
 def _merged(
     keys: np.ndarray, rows: np.ndarray, newest: dict[bytes, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    late = np.frombuffer(b"".join(newest), _KEY)
-    late_rows = np.fromiter(newest.values(), np.int64, len(newest))
+    late, late_rows = _of_newest(newest)
     return _newest_of_each(np.concatenate([keys, late]), np.concatenate([rows, late_rows]))
 
 

@@ -17,7 +17,9 @@ from soundsearch.scan.segments import FirstPass
 if TYPE_CHECKING:
     from soundsearch.models.encoder import DualEncoder
 
-BATCH_SECONDS = 80.0  # of sound that the model is given at once, in at most so many segments
+# The model works so long at once, since a question waits for its end (design, section 2), on at
+# most so many segments.
+MODEL_SECONDS = 0.25
 BATCH_SEGMENTS = 64
 
 
@@ -46,6 +48,10 @@ class Work:
     sound: float = 0.0
     busy: float = 0.0
 
+    def within(self, seconds: float) -> float:
+        """Seconds of sound that the model takes `seconds` for, as far as is known; 0 before."""
+        return seconds * self.sound / self.busy if self.busy else 0.0
+
 
 @dataclass
 class _Reading:
@@ -71,7 +77,7 @@ class Hearing:
         self._first_pass = first_pass
         self._readings: dict[int, _Reading] = {}  # by the key of the job
         self._batch: list[tuple[_Reading, int, np.ndarray]] = []  # its number, samples
-        self._batch_seconds = 0.0
+        self._batch_seconds = 0.0  # as Work counts them
 
     def take(self, event: Segment | Decoded) -> Iterator[tuple[Decoded, Heard | None]]:
         """One event of the decoders; yields the files that are done by it.
@@ -97,7 +103,8 @@ class Hearing:
                     self._give(reading, number, samples)
             if reading.given == len(reading.segments):
                 yield self._end(key, reading)
-        if self._batch_seconds >= BATCH_SECONDS or len(self._batch) >= BATCH_SEGMENTS:
+        enough = self._work.within(MODEL_SECONDS)
+        if self._batch and (self._batch_seconds >= enough or len(self._batch) >= BATCH_SEGMENTS):
             yield from self.embed()
 
     def forget(self, key: int) -> None:
@@ -115,7 +122,7 @@ class Hearing:
         features = self._encoder.segment_features(segments)
         self._work.busy += time.perf_counter() - began
         self._work.segments += len(segments)
-        self._work.sound += sum(max(1.0, len(s) / self._encoder.rate) for s in segments)
+        self._work.sound += sum(_counted(len(s) / self._encoder.rate) for s in segments)
         for (reading, number, _), feature in zip(batch, features, strict=True):
             wide = feature.astype(np.float64)
             reading.total = wide if reading.total is None else reading.total + wide
@@ -131,7 +138,7 @@ class Hearing:
         reading.given += 1
         reading.seconds += seconds
         self._batch.append((reading, number, samples))
-        self._batch_seconds += seconds
+        self._batch_seconds += _counted(seconds)
 
     def _end(self, key: int, reading: _Reading) -> tuple[Decoded, Heard | None]:
         del self._readings[key]
@@ -149,3 +156,8 @@ class Hearing:
             complete=reading.first is None or reading.first.complete,
             seconds=reading.seconds,
         )
+
+
+def _counted(seconds: float) -> float:
+    """What a segment counts as: the model takes hardly less for a shorter one than for a second."""
+    return max(1.0, seconds)

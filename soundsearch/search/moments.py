@@ -23,21 +23,6 @@ class SoundRows:
     sound_ids: np.ndarray
     wholes: np.ndarray
 
-    @classmethod
-    def of(cls, library: Library, vectors: Vectors) -> "SoundRows":
-        owner_rows = vectors.owners()
-        ids, joined = library.sound_identities()
-        whole_rows = vectors.rows_of(joined)
-        there = (whole_rows >= 0) & (whole_rows < len(owner_rows))
-        sound_of = np.full(len(owner_rows), -1, np.int64)  # by the row of the whole sound
-        sound_of[whole_rows[there]] = np.frombuffer(ids, np.int64)[there]
-        owners = np.where(owner_rows >= 0, sound_of[owner_rows], -1)
-        rows = np.flatnonzero(owners >= 0)
-        rows = rows[np.argsort(owners[rows], kind="stable")]
-        whole = rows[owner_rows[rows] == rows]
-        starts = vectors.starts[rows]
-        return cls(rows, owners[rows], starts, owners[whole], whole)
-
     def whole_of(self, sound_ids: list[int]) -> np.ndarray:
         """int64 (n,): the row of each whole sound, -1 for sounds without one."""
         wanted = np.array(sound_ids, np.int64)
@@ -45,6 +30,51 @@ class SoundRows:
             return np.full(len(wanted), -1)
         at = np.minimum(np.searchsorted(self.sound_ids, wanted), len(self.sound_ids) - 1)
         return np.where(self.sound_ids[at] == wanted, self.wholes[at], -1)
+
+
+class SoundTable:
+    """Keeps the SoundRows of a library as it grows; of sounds, only new ones are read. One thread
+    at a time."""
+
+    def __init__(self, library: Library, vectors: Vectors) -> None:
+        self._library = library
+        self._vectors = vectors
+        self._ids = np.empty(0, np.int64)
+        self._identities = b""
+        self._last = -1  # the newest sound's id
+        self._state: object = None
+        self._rows: SoundRows | None = None
+
+    def rows(self) -> SoundRows:
+        """As of now."""
+        db = self._library.db
+        version = db.execute("PRAGMA data_version").fetchone()[0]
+        state = len(self._vectors), version, db.total_changes
+        if self._rows is None or self._state != state:
+            self._read_new_sounds()
+            self._state, self._rows = state, self._arranged()
+        return self._rows
+
+    def _read_new_sounds(self) -> None:
+        ids, joined = self._library.sound_identities(self._last)
+        if len(ids):
+            self._ids = np.concatenate([self._ids, np.frombuffer(ids, np.int64)])
+            self._identities += joined
+            self._last = max(ids)
+
+    def _arranged(self) -> SoundRows:
+        vectors = self._vectors
+        owner_rows = vectors.owners()
+        whole_rows = vectors.rows_of(self._identities)
+        there = (whole_rows >= 0) & (whole_rows < len(owner_rows))
+        sound_of = np.full(len(owner_rows), -1, np.int64)  # by the row of the whole sound
+        sound_of[whole_rows[there]] = self._ids[there]
+        owners = np.where(owner_rows >= 0, sound_of[owner_rows], -1)
+        rows = np.flatnonzero(owners >= 0)
+        rows = rows[np.argsort(owners[rows], kind="stable")]
+        whole = rows[owner_rows[rows] == rows]
+        starts = vectors.starts[rows]
+        return SoundRows(rows, owners[rows], starts, owners[whole], whole)
 
 
 def best_moments(

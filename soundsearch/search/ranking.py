@@ -20,6 +20,7 @@ NAME_WEIGHT = 0.9
 PLAYABLE = ("ok", "silent")
 _MOST_LOOKED = 2_000  # sounds, until exclusions are asked for the other way round
 _SPARE = 30  # sounds beyond those wanted: some lie nowhere any more
+_ENOUGH = 100  # rows, whatever takes were folded: more sounds are looked through for fewer only
 _MOST_FOLDED = 4_000  # sounds that are looked through for so many rows of takes
 _TOGETHER = 100  # rows whose places are read at once
 
@@ -129,7 +130,7 @@ def rank(
     userdata: UserData | None = None,
     takes: bool = False,
 ) -> Answer:
-    """The best k rows.
+    """The best k rows, fewer but at least 100 where takes fold.
 
     sound: how all sounds fit by sound; without it the answer is by name. chosen: the sounds to
     choose from, None: all. userdata: its tags are searched beside the names, and filters by tags
@@ -158,7 +159,7 @@ def rank(
             matches = list(islice(_matches(library, scored.rows), k))
         else:
             matches = _folded(library, scored.rows, alike, k)
-        if len(matches) >= k or not scored.more or wanted > _MOST_FOLDED:
+        if len(matches) >= min(k, _ENOUGH) or not scored.more or wanted > _MOST_FOLDED:
             break
         wanted *= 4
     if heard is not None and heard.scores.moment is not None:

@@ -35,6 +35,8 @@ from soundsearch.worker import messages
 WHILE_INDEXING = "Sounds appear here as they are indexed."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
 FOCUS_LIST = 10_000
+REFRESH = 250  # from a change of the library to the list that shows it
+TYPING = 1_000  # and after the last key
 
 
 class MainWindow(QWidget):
@@ -96,8 +98,9 @@ class MainWindow(QWidget):
         self.keys = Keys(self.bar, self.listing, self.audition, self.region)
         self._remember_soon = _once(4000, self)  # a search is remembered when it stands a while
         self._remember_soon.timeout.connect(self._remember_search)
-        self._refresh_soon = _once(250, self)
+        self._refresh_soon = _once(REFRESH, self)
         self._refresh_soon.timeout.connect(self.refresh)
+        self._typing = _once(TYPING, self)  # runs while keys come
         # While they run, coming back to the window scans nothing, and asks for no outputs.
         self._may_scan = _once(FOCUS_SCAN, self)
         self._may_list = _once(FOCUS_LIST, self)
@@ -218,6 +221,9 @@ class MainWindow(QWidget):
 
     def _typed(self, asked: Asked) -> None:
         self.listing.looked = False
+        self._typing.start()
+        if self._refresh_soon.isActive():
+            self._refresh_later()
         self.searching.type(asked, self.sidebar.scope(), self.settings.sort)
 
     def _rested(self, asked: Asked) -> None:
@@ -250,6 +256,10 @@ class MainWindow(QWidget):
         self.sidebar.set_favourites(len(sounds))
 
     # Folders.
+
+    def _refresh_later(self) -> None:
+        """A library that grows is not read anew under the fingers: the next answer would wait."""
+        self._refresh_soon.start(TYPING if self._typing.isActive() else REFRESH)
 
     def refresh(self) -> None:
         """Reads folders and counts, and shows the list again if nothing is being searched."""
@@ -301,10 +311,10 @@ class MainWindow(QWidget):
                 was_running = self.status.progress is not None
                 self.status.show_progress(report)
                 if was_running and not report.running:
-                    self._refresh_soon.start()
+                    self._refresh_later()
             case messages.LibraryChanged():
                 self.parts.reader.library_changed()
-                self._refresh_soon.start()
+                self._refresh_later()
             case messages.Matches(id, answer):
                 self.searching.take_answer(id, answer)
             case messages.Failed(message, fix, search):

@@ -28,7 +28,7 @@ from soundsearch.scan.pipeline import Control, Progress, ScanReport, scan
 from soundsearch.search.calibration import Calibration
 from soundsearch.search.examples import query_vector
 from soundsearch.search.listening import Listening
-from soundsearch.search.moments import SoundRows
+from soundsearch.search.moments import SoundTable
 from soundsearch.search.names import Names
 from soundsearch.search.query import Example, Query
 from soundsearch.search.ranking import Answer, SoundScores, rank
@@ -78,7 +78,9 @@ class Engine:
         self._seen: list[int] = beside._seen if beside else []
         self._vectors: Vectors | None = beside._vectors if beside else self._open_vectors(write)
         self._near: Neighbours | None = beside._near if beside else self._open_near(write)
-        self._scored: tuple[object, SoundRows] | None = None
+        self._table: SoundTable | None = None
+        if self._vectors is not None:
+            self._table = SoundTable(self.library, self._vectors)
         self._calibrated: tuple[int, Calibration] | None = None
         self._heard: dict[object, np.ndarray] = {}
 
@@ -238,10 +240,11 @@ class Engine:
         return answer
 
     def _sound_scores(self, query: Query, exact: bool) -> SoundScores:
-        encoder, vectors, near = self.encoder, self._vectors, self._near
+        encoder, vectors, near, table = self.encoder, self._vectors, self._near, self._table
         assert encoder is not None
         assert vectors is not None
         assert near is not None
+        assert table is not None
         assert self._entry is not None
         calibration = self._calibration()
         parts: list[tuple[np.ndarray, float]] = []
@@ -252,8 +255,7 @@ class Engine:
         for vector in encoder.embed_text(list(query.excluded)) if query.excluded else ():
             parts.append((vector, EXCLUDED_WEIGHT))
         vector = query_vector(parts, calibration.background)
-        table = self._rows_of_sounds()
-        listening = Listening(vectors, near, table, calibration, vector, not query.text)
+        listening = Listening(vectors, near, table.rows(), calibration, vector, not query.text)
         return listening.scores(exact)
 
     def _calibration(self) -> Calibration:
@@ -267,17 +269,6 @@ class Engine:
             calibration = Calibration.load(self._entry.folder, self._entry.dim, rows)
             self._calibrated = count, calibration
         return self._calibrated[1]
-
-    def _rows_of_sounds(self) -> SoundRows:
-        assert self._vectors is not None
-        state = (
-            len(self._vectors),
-            self.library.db.execute("PRAGMA data_version").fetchone()[0],
-            self.library.db.total_changes,
-        )
-        if self._scored is None or self._scored[0] != state:
-            self._scored = state, SoundRows.of(self.library, self._vectors)
-        return self._scored[1]
 
     def _example_vector(self, example: Example, encoder: "DualEncoder") -> np.ndarray:
         """float32 (D,) of a library sound, of any file, or of a region of either."""

@@ -8,15 +8,16 @@ import pytest
 
 from soundsearch.cli.bench_data import synthetic_library
 from soundsearch.index.neighbours import Neighbours
-from soundsearch.index.vectors import Vectors
+from soundsearch.index.vectors import FIRST_PASS, WHOLE, Vectors
 from soundsearch.library.catalog import Library
 from soundsearch.search import listening
 from soundsearch.search.calibration import Calibration
 from soundsearch.search.listening import Listening
-from soundsearch.search.moments import SoundRows
+from soundsearch.search.moments import SoundTable
 from soundsearch.search.names import Names
 from soundsearch.search.query import parse
 from soundsearch.search.ranking import rank
+from tests.library.test_library import ok
 
 DIM, FILES = 48, 1_500
 
@@ -49,7 +50,7 @@ class Place:
         self.large = Vectors.open(folder / "v", DIM, write=True, in_memory=0)
         self.near = Neighbours(self.large, "m", write=True)
         self.near.settle(wait=True)
-        self.table = SoundRows.of(self.library, self.plain)
+        self.table = SoundTable(self.library, self.plain).rows()
         self.calibration = Calibration.load(folder, DIM, self.plain.matrix)
 
     def listening(self, vector: np.ndarray, large: bool) -> Listening:
@@ -108,3 +109,31 @@ def test_exactly_all(place: Place) -> None:
     assert len(nothing.sound_ids)
     absent = nothing.including(np.array([10**9]))
     assert (absent.of(np.array([10**9])) == -1).all()
+
+
+def test_the_table_of_sounds_follows_a_library_that_grows(tmp_path: Path) -> None:
+    """What is read piece by piece equals what is read at once."""
+    (tmp_path / "sounds").mkdir()
+    library = Library.open(tmp_path / "data", write=True)
+    root = library.add_root(str(tmp_path / "sounds"))
+    with Vectors.open(tmp_path / "v", DIM, write=True) as vectors:
+        table, random = SoundTable(library, vectors), np.random.default_rng(3)
+        assert len(table.rows().rows) == 0
+        known: list[bytes] = []
+        for turn in range(4):
+            new = [random.bytes(16) for _ in range(5)]
+            if turn % 2:  # the vector comes first, then its sound
+                vectors.append(new, np.full(5, FIRST_PASS, np.float32), unit(np.ones((5, DIM))))
+                table.rows()
+            files = [ok(root, b"%d %d.wav" % (turn, at), new[at]) for at in range(5)]
+            library.record(files)
+            known += new
+            heard = [known[-1], known[0]]  # one of them again, as a whole
+            starts = np.array([0, WHOLE, WHOLE], np.float32)
+            rows = unit(random.normal(size=(3, DIM)))
+            vectors.append([heard[0], *heard], starts, rows)
+            found, fresh = table.rows(), SoundTable(library, vectors).rows()
+            assert set(found.owners) == set(found.sound_ids)
+            for name in ("rows", "owners", "starts", "sound_ids", "wholes"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(fresh, name), name)
+    library.close()
