@@ -7,18 +7,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from soundsearch.cli import bench_index
 from soundsearch.cli.bench_embed import measure_embed
+from soundsearch.cli.bench_throughput import measure_throughput
 from soundsearch.cli.bench_window import MEANING, measure_window
 from soundsearch.cli.output import print_json, remark
 from soundsearch.errors import UserError
 
-NAMED_FILES = 300_000
-LISTED_FILES = 100_000
-OPENED_SOUNDS = 100_000
 OPENED_DIM = 256
 QUERIES = (
     "kick", "snare", "kick drum", "deep kick hard", "rain street", "tight snare short",
@@ -33,12 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Measure on this machine: names (search by name), rescan (an unchanged tree), scan "
         "(decoding and facts, without a model), open (a library), window (the whole program with "
         "the model in use: start, answers to keys, memory), or all of these; index (the nearest of "
-        "many vectors; half an hour and more); embed (how much sound a second the model hears)."
+        "many vectors; half an hour and more); embed (how much sound a second the model hears); "
+        "throughput (a scan with the model in use, beside the model alone)."
+    )
+    others = ("window", "index", "embed", "throughput", "all")
+    parser.add_argument("what", nargs="?", default="all", choices=(*_MEASURES, *others))
+    parser.add_argument(
+        "--folder", metavar="DIR", help="real sounds for scan and throughput (default: the demo)"
     )
     parser.add_argument(
-        "what", nargs="?", default="all", choices=(*_MEASURES, "window", "index", "embed", "all")
+        "--files",
+        type=int,
+        metavar="N",
+        help="for names, rescan and open (300,000 or 100,000)",
     )
-    parser.add_argument("--folder", metavar="DIR", help="real sounds for scan (default: the demo)")
     bench_index.add_arguments(parser)
 
 
@@ -54,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
                 results[what] = measure_embed(args)
             elif what == "window":
                 results[what] = measure_window(Path(place), args)
+            elif what == "throughput":
+                results[what] = measure_throughput(Path(place), args)
             else:
-                results[what] = _in_own_processes(what, Path(place), args.folder)
+                results[what] = _in_own_processes(what, Path(place), args)
     if args.json:
         print_json(results)
         return 0
@@ -67,26 +76,37 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _in_own_processes(what: str, place: Path, folder: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Subject:
+    """What is measured. place: a folder of its own; files: how many are made up; folder: real
+    sounds instead of the demo's."""
+
+    place: Path
+    files: int
+    folder: str | None
+
+
+def _in_own_processes(what: str, place: Path, args: argparse.Namespace) -> dict[str, Any]:
     """What is measured is made in one fresh process and measured in another, so that the peak
     memory is that of the measured thing alone."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
+    subject = _Subject(place, args.files or _MEASURES[what][2], args.folder)
     figures: dict[str, Any] = {}
     for step in (_prepare, _measure):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            figures = pool.submit(step, what, place, folder).result()
+            figures = pool.submit(step, what, subject).result()
     return figures
 
 
-def _prepare(what: str, place: Path, folder: str | None) -> dict[str, Any]:
-    _MEASURES[what][0](place, folder)
+def _prepare(what: str, subject: _Subject) -> dict[str, Any]:
+    _MEASURES[what][0](subject)
     return {}
 
 
-def _measure(what: str, place: Path, folder: str | None) -> dict[str, Any]:
-    figures = _MEASURES[what][1](place, folder)
+def _measure(what: str, subject: _Subject) -> dict[str, Any]:
+    figures = _MEASURES[what][1](subject)
     return figures | memory_figure("peak memory MB")
 
 
@@ -116,19 +136,19 @@ def memory_figure(name: str, of_children: bool = False) -> dict[str, float]:
     return {} if peak is None else {name: peak}
 
 
-def _many_names(place: Path, folder: str | None) -> None:
+def _many_names(subject: _Subject) -> None:
     from soundsearch.cli.bench_data import synthetic_library
 
-    synthetic_library(place, NAMED_FILES)
+    synthetic_library(subject.place, subject.files)
 
 
-def _names(place: Path, folder: str | None) -> dict[str, Any]:
+def _names(subject: _Subject) -> dict[str, Any]:
     from soundsearch.library.catalog import Library
     from soundsearch.search.names import Names
     from soundsearch.search.query import parse
     from soundsearch.search.ranking import rank
 
-    with Library.open(place) as library:
+    with Library.open(subject.place) as library:
         names = Names(library.db)
         began = time.perf_counter()
         rank(parse("warm up"), library, names)
@@ -140,7 +160,7 @@ def _names(place: Path, folder: str | None) -> dict[str, Any]:
                 rank(parse(query), library, names)
                 seconds.append(time.perf_counter() - began)
     return {
-        "files": NAMED_FILES,
+        "files": subject.files,
         "queries": len(seconds),
         "median ms": round(1e3 * quantile(seconds, 0.5), 2),
         "95th percentile ms": round(1e3 * quantile(seconds, 0.95), 2),
@@ -149,19 +169,19 @@ def _names(place: Path, folder: str | None) -> dict[str, Any]:
     }
 
 
-def _known_tree(place: Path, folder: str | None) -> None:
+def _known_tree(subject: _Subject) -> None:
     from soundsearch.audio.decode import AUDIO_EXTENSIONS
     from soundsearch.library.catalog import Library
     from soundsearch.library.rows import Record, State
     from soundsearch.scan.walk import plan
 
-    root = place / "Sounds"
-    for number in range(LISTED_FILES // 100):
+    root = subject.place / "Sounds"
+    for number in range(subject.files // 100):
         below = root / f"Pack {number // 20:03}" / f"Folder {number:04}"
         below.mkdir(parents=True)
         for file in range(100):
             (below / f"Sound_{file:03}.wav").write_bytes(b"RIFF")
-    with Library.open(place / "data", write=True) as library:
+    with Library.open(subject.place / "data", write=True) as library:
         library.add_root(os.fsencode(root))
         found = plan(library, library.roots(), AUDIO_EXTENSIONS)
         library.record(
@@ -170,34 +190,34 @@ def _known_tree(place: Path, folder: str | None) -> None:
         )
 
 
-def _rescan(place: Path, folder: str | None) -> dict[str, Any]:
+def _rescan(subject: _Subject) -> dict[str, Any]:
     from soundsearch.library.catalog import Library
     from soundsearch.scan.pipeline import scan
 
-    with Library.open(place / "data", write=True) as library:
+    with Library.open(subject.place / "data", write=True) as library:
         began = time.perf_counter()
         report = scan(library, None, None)
         seconds = time.perf_counter() - began
-    if report.unchanged != LISTED_FILES:
+    if report.unchanged != subject.files // 100 * 100:
         raise UserError(f"The rescan saw {report.unchanged} unchanged files")
-    return {"files": LISTED_FILES, "seconds": round(seconds, 2)}
+    return {"files": report.files, "seconds": round(seconds, 2)}
 
 
-def _demo_sounds(place: Path, folder: str | None) -> None:
+def _demo_sounds(subject: _Subject) -> None:
     from soundsearch.demo import synth
 
-    if folder is None:
-        synth.write(place / "Sounds")
+    if subject.folder is None:
+        synth.write(subject.place / "Sounds")
 
 
-def _scan(place: Path, folder: str | None) -> dict[str, Any]:
+def _scan(subject: _Subject) -> dict[str, Any]:
     from soundsearch.library.catalog import Library
     from soundsearch.scan.pipeline import scan
 
-    sounds = Path(folder) if folder is not None else place / "Sounds"
+    sounds = Path(subject.folder) if subject.folder is not None else subject.place / "Sounds"
     before = _cpu_seconds()
     began = time.perf_counter()
-    with Library.open(place / "data", write=True) as library:
+    with Library.open(subject.place / "data", write=True) as library:
         library.add_root(os.fsencode(sounds))
         report = scan(library, None, None)
         audio = library.db.execute("SELECT sum(seconds) FROM sounds").fetchone()[0] or 0.0
@@ -212,25 +232,25 @@ def _scan(place: Path, folder: str | None) -> dict[str, Any]:
     } | memory_figure("peak memory MB of a decoder", of_children=True)
 
 
-def _large_library(place: Path, folder: str | None) -> None:
+def _large_library(subject: _Subject) -> None:
     from soundsearch.cli.bench_data import random_vectors, synthetic_library
     from soundsearch.library.catalog import Library
 
-    synthetic_library(place, OPENED_SOUNDS)
-    with Library.open(place) as library:
-        random_vectors(place / "vectors", library, OPENED_DIM)
+    synthetic_library(subject.place, subject.files)
+    with Library.open(subject.place) as library:
+        random_vectors(subject.place / "vectors", library, OPENED_DIM)
 
 
-def _open(place: Path, folder: str | None) -> dict[str, Any]:
+def _open(subject: _Subject) -> dict[str, Any]:
     from soundsearch.index.vectors import Vectors
     from soundsearch.library.catalog import Library
 
     began = time.perf_counter()
-    library = Library.open(place)
+    library = Library.open(subject.place)
     library.counts()
     opened = time.perf_counter() - began
     began = time.perf_counter()
-    count = len(Vectors.open(place / "vectors", OPENED_DIM))
+    count = len(Vectors.open(subject.place / "vectors", OPENED_DIM))
     read = time.perf_counter() - began
     library.close()
     return {
@@ -251,12 +271,12 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-# What makes the measured thing, and what measures it.
+# What makes the measured thing, what measures it, and how many files are made up.
 _MEASURES: dict[
-    str, tuple[Callable[[Path, str | None], None], Callable[[Path, str | None], dict[str, Any]]]
+    str, tuple[Callable[[_Subject], None], Callable[[_Subject], dict[str, Any]], int]
 ] = {
-    "names": (_many_names, _names),
-    "rescan": (_known_tree, _rescan),
-    "scan": (_demo_sounds, _scan),
-    "open": (_large_library, _open),
+    "names": (_many_names, _names, 300_000),
+    "rescan": (_known_tree, _rescan, 100_000),
+    "scan": (_demo_sounds, _scan, 0),
+    "open": (_large_library, _open, 100_000),
 }

@@ -1,6 +1,7 @@
 """Libraries made up for measuring: names as sample packs, collections of effects and field
 recordings have them, over a vocabulary with a long tail."""
 
+import argparse
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from soundsearch.library.catalog import Library
     from soundsearch.library.rows import Record
+    from soundsearch.models.catalog import ModelEntry
 
 _DRUMS = (
     "kick snare hat clap tom ride crash rim shaker perc cymbal bongo conga clave cowbell "
@@ -240,3 +242,20 @@ class _Names:
     def _rare(self) -> str:
         """A word of the tail: few are seen often, most once."""
         return self._tail[int(_TAIL * self._random.random() ** 2)]
+
+
+def bring_model(data: Path, args: argparse.Namespace) -> "ModelEntry | None":
+    """The model that is in use, made known to a new data folder; None when there is none."""
+    from soundsearch.models import catalog
+    from soundsearch.paths import data_folder
+
+    entry = catalog.find(data_folder(args.data), args.model)
+    if entry is None:
+        return None
+    models = data / "models"
+    models.mkdir(parents=True)
+    try:
+        os.symlink(entry.folder, models / entry.folder.name, target_is_directory=True)
+    except OSError:
+        shutil.copytree(entry.folder, models / entry.folder.name)
+    return entry

@@ -5,7 +5,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -56,8 +55,10 @@ def measure_window(place: Path, args: argparse.Namespace) -> dict[str, Any]:
 
     Raises UserError when the window can't be started or stops to answer.
     """
+    from soundsearch.cli.bench_data import bring_model
+
     data = place / "data"
-    model = _bring_model(data, args)
+    model = bring_model(data, args)
     _fill(place, data, model)
     task = {
         "queries": QUERIES,
@@ -68,23 +69,6 @@ def measure_window(place: Path, args: argparse.Namespace) -> dict[str, Any]:
     starts = [_run(place, data, model, args, {**task, "only_start": True}) for _ in range(STARTS)]
     last = _run(place, data, model, args, {**task, "only_start": False})
     return _figures([*starts, last])
-
-
-def _bring_model(data: Path, args: argparse.Namespace) -> Any:
-    """The model that is in use, made known to the new data folder; None when there is none."""
-    from soundsearch.models import catalog
-    from soundsearch.paths import data_folder
-
-    entry = catalog.find(data_folder(args.data), args.model)
-    if entry is None:
-        return None
-    models = data / "models"
-    models.mkdir(parents=True)
-    try:
-        os.symlink(entry.folder, models / entry.folder.name, target_is_directory=True)
-    except OSError:
-        shutil.copytree(entry.folder, models / entry.folder.name)
-    return entry
 
 
 def _fill(place: Path, data: Path, model: Any) -> None:
