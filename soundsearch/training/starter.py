@@ -199,7 +199,8 @@ def _spawn(recipe: Recipe, report: Report, watch: Watch) -> None:
 
 def _learn_together(rank: int, recipe: Recipe, told: Any) -> None:
     torch.set_num_threads(1)
-    meeting = (recipe.work / f"meeting-{os.getppid()}").absolute()
+    parent = os.getppid()
+    meeting = (recipe.work / f"meeting-{parent}").absolute()
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{meeting}", rank=rank, world_size=recipe.processes
     )
@@ -211,6 +212,8 @@ def _learn_together(rank: int, recipe: Recipe, told: Any) -> None:
                 told.put(line)
 
         def watch(done: float, step: int) -> None:
+            if os.getppid() != parent:  # it was killed, and nobody reaps what is learnt
+                os._exit(1)
             if rank == 0 and step % _STEPS_TOLD == 0:
                 told.put((done, step))
 
