@@ -5,6 +5,7 @@ Standard library only; what decodes and plays is imported by the child.
 
 import contextlib
 import itertools
+import logging
 import multiprocessing
 import threading
 import time
@@ -43,6 +44,7 @@ DEATHS = 3
 WITHIN_SECONDS = 60.0
 CLOSE_SECONDS = 1.0
 
+_log = logging.getLogger(__name__)
 _ANSWERS = Ended | Failed | Exported | Detailed | Spectrum
 
 
@@ -233,10 +235,11 @@ class PlayerClient:
             process.join(CLOSE_SECONDS)
             if process.is_alive():  # it closed its pipe and hangs
                 process.kill()
-            if not self._bury():
+                process.join(CLOSE_SECONDS)
+            if not self._bury(process.exitcode):
                 return
 
-    def _bury(self) -> bool:
+    def _bury(self, code: int | None) -> bool:
         """After the process's death: reports what it left behind, and starts the next one."""
         with self._lock:
             assert self._pipe is not None
@@ -253,6 +256,11 @@ class PlayerClient:
                 self._spawn()
             else:
                 self._reader = None
+        _log.warning(
+            "The player process ended (exit code %s) and %s",
+            code,
+            "is started again" if alive else "rests",
+        )
         for id in left[:-1]:
             self._report(Ended(id))
         if left:

@@ -52,7 +52,7 @@ class Listing(QObject):
         """Shows an answer. Nothing moves above a row that the person went to."""
         current = self.model.key(self.view.currentIndex().row())
         selected = [self.model.key(row) for row in self.view.selected_rows()]
-        if shown.new and not selected:
+        if not selected and (shown.new or not self.looked):
             current = None  # nobody chose it; the next key goes to the first row
         place = self.view.place()
         held = self.model.head_of(current) if self.looked else None
@@ -62,6 +62,8 @@ class Listing(QObject):
             self.model.show_matches(shown.matches, held, keep_open=not shown.new)
         self._select_again(current, selected)
         self.view.go_to_place(None if shown.new and not self.looked else place)
+        if not self.looked:
+            self._let_go_unless_seen()
         self._show_groups()
         self.view.set_empty_text(shown.empty_text)
         self.headline.emit(shown.headline)
@@ -82,6 +84,16 @@ class Listing(QObject):
                 row = self.model.row_standing_for(key)
                 if row is not None:
                     selection.select(self.model.index(row, 0), flag.Select | flag.Rows)
+
+    def _let_go_unless_seen(self) -> None:
+        """While typing, a row far below what is seen would take the next key out of sight."""
+        current = self.view.visualRect(self.view.currentIndex())
+        if self.view.viewport().rect().intersects(current):
+            return
+        selection = self.view.selectionModel()
+        selection.clearSelection()
+        if self.model.rowCount():
+            selection.setCurrentIndex(self.model.index(0, 0), selection.SelectionFlag.NoUpdate)
 
     def _row_chosen(self, row: int) -> None:
         self.looked = True

@@ -122,7 +122,9 @@ def test_the_file_is_not_held(listener: Listener, tmp_path: Path) -> None:
     assert listener.until(Ended) == Ended(id)
 
 
-def test_a_death_is_noticed_and_the_next_sound_plays(listener: Listener, tmp_path: Path) -> None:
+def test_a_death_is_noticed_and_the_next_sound_plays(
+    listener: Listener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write(tmp_path / "a.wav", 30.0)
     listener.client.set_volume(0.5)
     id = listener.client.play(path)
@@ -133,6 +135,8 @@ def test_a_death_is_noticed_and_the_next_sound_plays(listener: Listener, tmp_pat
     assert time.monotonic() - began < 1
     assert (failed.id, failed.cause) == (id, "player")
     listener.until(Ready)
+    [line] = [record.getMessage() for record in caplog.records if "player" in record.name]
+    assert "exit code -9" in line and "is started again" in line  # why, for whoever reads the log
     again = listener.client.play(path, start=29.8)
     assert again > id
     assert listener.until(Ended) == Ended(again)

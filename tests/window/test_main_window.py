@@ -98,6 +98,29 @@ def test_a_new_question_begins_at_its_first_row(open_window, qtbot) -> None:
     assert one.window.view.current_match().sound_id == 1  # not 2, the first of before
 
 
+def test_a_key_goes_to_the_first_row_also_when_sounds_came_above_it(open_window, qtbot) -> None:
+    one = open_window()
+    search = type_and_wait(one, qtbot, "metallic")
+    until(lambda: keys(one) == [5])
+    one.window.take_worker_report(messages.Matches(search.id, answer_of(one, 2, 5, 1)))
+    assert keys(one) == [2, 5, 1]  # nobody went to a row yet
+    qtbot.keyClick(one.window.bar.field, Qt.Key.Key_Down)
+    assert one.window.view.current_match().sound_id == 2
+
+
+def test_a_sound_far_down_does_not_hold_the_keys_of_a_new_question(open_window, qtbot) -> None:
+    one = open_window(names=("last drum.wav", *(f"drum {number}.wav" for number in range(60))))
+    type_and_wait(one, qtbot, "last")
+    until(lambda: keys(one) == [1])
+    qtbot.keyClick(one.window.bar.field, Qt.Key.Key_Down)
+    one.window.bar.field.selectAll()
+    search = type_and_wait(one, qtbot, "drum")
+    until(lambda: keys(one) != [1])
+    one.window.take_worker_report(messages.Matches(search.id, answer_of(one, *range(2, 62), 1)))
+    qtbot.keyClick(one.window.bar.field, Qt.Key.Key_Down)
+    assert one.window.view.currentIndex().row() == 0  # what is seen, not the row below the old one
+
+
 def test_while_the_model_loads_an_empty_list_says_so(open_window, qtbot) -> None:
     one = open_window()
     one.window.take_worker_report(messages.ModelState("starter", "loading"))
