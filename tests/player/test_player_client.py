@@ -136,7 +136,8 @@ def test_a_death_is_noticed_and_the_next_sound_plays(
     assert (failed.id, failed.cause) == (id, "player")
     listener.until(Ready)
     [line] = [record.getMessage() for record in caplog.records if "player" in record.name]
-    assert "exit code -9" in line and "is started again" in line  # why, for whoever reads the log
+    assert "exit code -9" in line  # the reason, for whoever reads the log
+    assert "is started again" in line
     again = listener.client.play(path, start=29.8)
     assert again > id
     assert listener.until(Ended) == Ended(again)
