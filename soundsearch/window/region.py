@@ -20,6 +20,7 @@ from soundsearch.window.audition import Audition
 from soundsearch.window.chips import Chip
 from soundsearch.window.player_panel import PlayerPanel
 from soundsearch.window.results_view import files_data
+from soundsearch.window.row_actions import no_likeness
 from soundsearch.window.wave_picture import Region
 from soundsearch.window.waveform import draw_envelope, read_envelope
 
@@ -100,6 +101,9 @@ class RegionTools(QObject):
         """The region stands in the query: more, or with a negative weight less, like it."""
         match, region = self._audition.match, self._view.region
         if match is None or region is None:
+            return
+        if match.state == "silent":
+            self.told.emit(no_likeness(match))
             return
         start, end = (round(second, 3) for second in region)
         example = Example(sound=match.identity, start=start, end=end, weight=weight)

@@ -40,6 +40,12 @@ def is_scored(match: Match) -> bool:
     return match.sound is not None or match.name_score is not None
 
 
+def _browsed(match: Match) -> Match:
+    """The row without what it had to do with a question."""
+    none: dict[str, Any] = {"sound": None, "name_score": None, "cosine": None}
+    return replace(match, strength=0.0, why="", start=0.0, words=(), **none)
+
+
 def shown_path(path: bytes) -> str:
     """The path as text: bytes that are no text become question marks in a diamond."""
     return path.decode("utf-8", "replace")
@@ -104,6 +110,7 @@ class ResultsModel(QAbstractTableModel):
         self._matches: dict[int, Match] = {}
         self._takes: dict[int, list[int]] = {}  # open groups: key -> keys of the rows below
         self._members: Mapping[int, tuple[int, ...]] = _NONE  # of a browsed list's rows
+        self._old: set[int] = set()  # keys of known rows that are to be read anew
         self._missing: dict[int, None] = {}
         self._asked: set[int] = set()
         self._broken = False
@@ -124,6 +131,7 @@ class ResultsModel(QAbstractTableModel):
         takes = {take for below in self._takes.values() for take in below}
         keys = merge([key for key in self._keys if key not in takes], list(found), held)
         self._replace(keys, found, keep_open)
+        self._old = set()
 
     def show_keys(
         self,
@@ -131,12 +139,14 @@ class ResultsModel(QAbstractTableModel):
         members: Mapping[int, tuple[int, ...]] = _NONE,
         keep_open: bool = False,
     ) -> None:
-        """Replaces the list by sounds whose rows are asked for when they are painted.
+        """Replaces the list by sounds whose rows are asked for when they are painted; those that
+        are known are shown as they were until then.
         members: the other takes that some rows stand for."""
         known = self._matches if len(self._matches) < 5000 else {}
         self._members = members
-        there = {key: self._standing(match) for key, match in known.items()}
+        there = {key: self._standing(_browsed(match)) for key, match in known.items()}
         self._replace(list(keys), there, keep_open)
+        self._old = set(there)
 
     def _standing(self, match: Match) -> Match:
         """A row of a browsed list, with the takes that it stands for."""
@@ -148,6 +158,7 @@ class ResultsModel(QAbstractTableModel):
         for match in matches:
             if key_of(match) in self._asked:
                 self._matches[key_of(match)] = self._standing(match)
+        self._old -= self._asked
         self._asked.clear()
         if self._keys:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._keys) - 1, 0))
@@ -253,10 +264,10 @@ class ResultsModel(QAbstractTableModel):
 
     def _value(self, key: int, role: int) -> Any:
         match = self._matches.get(key)
+        if (match is None or key in self._old) and key not in self._asked:
+            self._missing[key] = None
+            self._ask_soon.start()
         if match is None:
-            if key not in self._asked:
-                self._missing[key] = None
-                self._ask_soon.start()
             return "…" if role == Qt.ItemDataRole.DisplayRole else None
         if role == MATCH:
             return match

@@ -157,5 +157,14 @@ class RowActions(QObject):
 
     def add_examples(self, weight: float) -> None:
         """More, or with a negative weight less, like the selected sounds."""
-        for match in self._view.selected_matches()[:MOST_EXAMPLES]:
+        chosen = self._view.selected_matches()[:MOST_EXAMPLES]
+        for match in chosen:
+            if match.state == "silent":
+                self._notice.tell(no_likeness(match))
+        for match in (match for match in chosen if match.state != "silent"):
             self.chip.emit(Chip(Example(sound=match.identity, weight=weight), match.name))
+
+
+def no_likeness(match: Match) -> str:
+    """A silent sound as an example would be answered by chance."""
+    return f"{match.name} is silent: no sound is like it"

@@ -1,7 +1,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from soundsearch.window.results_model import MATCH, ResultsModel, merge, time_text
+from soundsearch.window.results_model import MATCH, ResultsModel, is_scored, merge, time_text
 from tests.window.conftest import make_match
 
 
@@ -64,6 +64,31 @@ def test_rows_that_come_late_change_no_other_list(qtbot) -> None:
     model.show_matches([make_match(1, why="sound 83%")])
     model.fill([make_match(1, why="")])
     assert model.index(0, 0).data(MATCH).why == "sound 83%"
+
+
+def test_a_browsed_list_shows_nothing_of_the_question_before(qtbot) -> None:
+    model = ResultsModel()
+    told = {"why": "name: kick · sound 83%", "words": ("kick",), "start": 7.0, "name_score": 1.0}
+    model.show_matches([make_match(1, **told)])
+    model.show_keys([1, 2])
+    row = model.index(0, 0).data(MATCH)
+    assert (row.why, row.words, row.start) == ("", (), 0.0)
+    assert not is_scored(row)
+
+
+def test_rows_that_are_known_are_shown_at_once_and_read_anew(qtbot) -> None:
+    model = ResultsModel()
+    model.show_matches([make_match(1, "old name")])
+    asked: list[list[int]] = []
+    model.wanted.connect(asked.append)
+    with qtbot.waitSignal(model.wanted):
+        model.show_keys([1, 2])
+        assert model.index(0, 0).data() == "old name"
+    assert asked == [[1]]
+    model.fill([make_match(1, "new name")])  # it was renamed meanwhile
+    assert model.index(0, 0).data() == "new name"
+    qtbot.wait(20)
+    assert asked == [[1]]
 
 
 def test_data_never_raises(qapp, caplog) -> None:

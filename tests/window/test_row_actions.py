@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 
 from soundsearch.library.userdata import UserData
 from tests.cli.test_data_folder import read_only
-from tests.window.conftest import Open, until
+from tests.window.conftest import Open, make_match, until
 
 
 def press(opened: Open, qtbot, key: Qt.Key) -> None:
@@ -83,3 +83,17 @@ def test_ratings_that_were_removed_come_back(opened: Open, qtbot) -> None:
     click_undo(opened, qtbot)
     until(lambda: shown.ratings == before)
     assert sorted(kept(opened, UserData.ratings).values()) == [2, 4]
+
+
+def test_silence_is_no_example(opened: Open, qtbot) -> None:
+    view, bar = opened.window.view, opened.window.bar
+    silence = make_match(2, "room tone", state="silent")
+    opened.window.model.show_matches([make_match(1, "kick"), silence])
+    view.selectAll()
+    press(opened, qtbot, Qt.Key.Key_L)
+    assert [chip.label for chip in bar.asked().chips] == ["kick"]
+    assert opened.window.notice.text.text() == "room tone is silent: no sound is like it"
+    opened.window.audition.show(silence, play=False)
+    opened.window.panel.waveform.choose((0.5, 1.0))
+    opened.window.region.add_example(1.0)
+    assert [chip.label for chip in bar.asked().chips] == ["kick"]
