@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from soundsearch.search.query import Example
@@ -43,7 +43,9 @@ class Folders(QObject):
         self._window = window
 
     def choose(self) -> None:
-        self._ask_folder("Add a folder of sounds", lambda path: self.add([path]))
+        music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
+        start = music if os.path.isdir(music) else os.path.expanduser("~")
+        self._ask_folder("Add a folder of sounds", start, lambda path: self.add([path]))
 
     def add(self, paths: Sequence[str]) -> None:
         for path in paths:
@@ -64,6 +66,7 @@ class Folders(QObject):
     def locate(self, old: str) -> None:
         self._ask_folder(
             f"Where is {Path(old).name} now?",
+            _nearest(Path(old)),
             lambda new: self._send(messages.Relocate(old, new)),
         )
 
@@ -115,13 +118,18 @@ class Folders(QObject):
 
         self._reader.ask("failures", reading.failures, show)
 
-    def _ask_folder(self, title: str, chosen: Callable[[str], None]) -> None:
-        dialog = QFileDialog(self._window, title)
+    def _ask_folder(self, title: str, start: str, chosen: Callable[[str], None]) -> None:
+        dialog = QFileDialog(self._window, title, start)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(chosen)
         dialog.open()
+
+
+def _nearest(path: Path) -> str:
+    """The last folder on the way to a path that is still there."""
+    return str(next((folder for folder in path.parents if folder.is_dir()), Path.home()))
 
 
 def _folders_and_files(paths: Sequence[str]) -> tuple[list[str], list[str]]:

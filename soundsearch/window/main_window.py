@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ from soundsearch.window.palette import Theme
 from soundsearch.window.power import BatteryPause
 from soundsearch.window.preferences import Parts, Preferences
 from soundsearch.window.region import RegionTools
-from soundsearch.window.results_model import ResultsModel
+from soundsearch.window.results_model import ResultsModel, shown_path
 from soundsearch.window.row_actions import RowActions
 from soundsearch.window.search_bar import Asked
 from soundsearch.window.searching import Searching
@@ -124,6 +125,7 @@ class MainWindow(QWidget):
         self.panel.waveform.typed.connect(self.keys.from_waveform)
         self.region.chip.connect(bar.add_chip)
         self.region.told.connect(self.notice.tell)
+        self.region.saved.connect(self._tell_saved)
         self.rows.favourites_changed.connect(self._show_favourites)
         self.rows.chip.connect(bar.add_chip)
         self.rows.told.connect(self.status.show_text)
@@ -254,6 +256,11 @@ class MainWindow(QWidget):
     def _show_favourites(self, sounds: set[int]) -> None:
         self.listing.show_favourites(sounds)
         self.sidebar.set_favourites(len(sounds))
+
+    @Slot(str)
+    def _tell_saved(self, path: str) -> None:
+        name = shown_path(os.fsencode(os.path.basename(path)))
+        self.notice.tell(f"Saved and copied: {name}", "Show", lambda: self.rows.reveal([path]))
 
     # Folders.
 

@@ -31,6 +31,7 @@ SHORTCUTS = (
     ("Ctrl+F  or  /", "Go to the search field"),
     ("↑  ↓", "Move through the results and play them"),
     ("Alt+←  Alt+→", "Earlier and later searches"),
+    ("Ctrl+Shift+F", "Filters and order"),
     ("Ctrl+S", "Save the search"),
     ("Esc", "Clear the selected part, then the search"),
     ("→  ←", "Open and close takes"),
@@ -53,6 +54,7 @@ SHORTCUTS = (
     ("", "Window"),
     ("Ctrl+B", "Show or hide the panel at the left"),
     ("Ctrl+M", "Compact list"),
+    ("Ctrl+,", "Settings"),
     ("F11", "Full screen"),
     ("F1", "This sheet"),
 )

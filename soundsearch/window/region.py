@@ -31,10 +31,12 @@ PICTURE = QSize(180, 44)
 
 
 class RegionTools(QObject):
-    """`chip` carries an example for the search field, `told` a short sentence."""
+    """`chip` carries an example for the search field, `told` a short sentence, `saved` the path
+    of a file that the person asked for."""
 
     chip = Signal(object)
     told = Signal(str)
+    saved = Signal(str)
 
     def __init__(
         self,
@@ -92,8 +94,7 @@ class RegionTools(QObject):
 
         def keep(path: bytes) -> None:
             QGuiApplication.clipboard().setMimeData(files_data([path]))
-            name = os.path.basename(path).decode("utf-8", "replace")
-            self.told.emit(f"Saved and copied: {name}")
+            self.saved.emit(os.fsdecode(path))
 
         self._export(keep)
 

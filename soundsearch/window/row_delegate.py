@@ -1,5 +1,6 @@
 """How a row of the results looks: where its parts stand, and how they are painted."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,15 +60,15 @@ def lay_out(rect: QRect, compact: bool, indent: bool = False) -> RowLayout:
 
 def marked_spans(name: str, words: Sequence[str]) -> list[tuple[int, int]]:
     """Where the matched words stand in a name: (start, end), in order, not overlapping."""
-    low = name.lower()
-    if len(low) != len(name):  # a few letters change their length when lowered
-        low = name
+    plain, places = _plain(name)
     marks = [False] * len(name)
     for word in words:
-        at = low.find(word) if word else -1
+        sought = _plain(word)[0]
+        at = plain.find(sought) if sought else -1
         while at >= 0:
-            marks[at : at + len(word)] = [True] * len(word)
-            at = low.find(word, at + len(word))
+            end = at + len(sought)
+            marks[places[at] : places[end]] = [True] * (places[end] - places[at])
+            at = plain.find(sought, end)
     spans: list[tuple[int, int]] = []
     for place, marked in enumerate(marks):
         if marked and spans and spans[-1][1] == place:
@@ -75,6 +76,18 @@ def marked_spans(name: str, words: Sequence[str]) -> list[tuple[int, int]]:
         elif marked:
             spans.append((place, place + 1))
     return spans
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """The text as words are looked for, lower case and without accents, and where each of its
+    letters and its end stand in `text`."""
+    letters, places = [], []
+    for place, letter in enumerate(text):
+        for plain in unicodedata.normalize("NFKD", letter).lower():
+            if not unicodedata.combining(plain):
+                letters.append(plain)
+                places.append(place)
+    return "".join(letters), [*places, len(text)]
 
 
 def duration_text(match: Match) -> str:

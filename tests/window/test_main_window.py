@@ -1,11 +1,12 @@
 import json
 import logging
 import os
+from collections.abc import Callable, Iterator
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAccessible, QAction, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QMenu, QWidget
 
 from soundsearch.library.catalog import Library
 from soundsearch.library.userdata import UserData
@@ -13,6 +14,7 @@ from soundsearch.models import catalog
 from soundsearch.player import messages as player_messages
 from soundsearch.search.ranking import Answer
 from soundsearch.settings import load_settings
+from soundsearch.window.pages import SHORTCUTS
 from soundsearch.window.results_model import key_of
 from soundsearch.window.sidebar import folder_scope
 from soundsearch.worker import messages
@@ -41,6 +43,16 @@ def type_and_wait(one: Open, qtbot, text: str) -> messages.Search:
 def keys(one: Open) -> list[int | None]:
     model = one.window.model
     return [model.key(row) for row in range(model.rowCount())]
+
+
+def chooser(one: Open, does: Callable[[], object]) -> Iterator[QFileDialog]:
+    """The dialog for a folder that something opens; closed afterwards."""
+    does()
+    dialog = one.window.findChild(QFileDialog)
+    assert dialog is not None
+    yield dialog
+    dialog.reject()
+    until(lambda: one.window.findChild(QFileDialog) is None)
 
 
 def test_an_empty_field_shows_the_whole_library_by_name(open_window) -> None:
@@ -362,6 +374,16 @@ def test_a_removed_folder_can_be_had_back(open_window) -> None:
     assert one.worker.of(messages.AddFolder) == [messages.AddFolder(str(one.sounds))]
 
 
+def test_folders_are_chosen_where_sounds_may_be(open_window, tmp_path) -> None:
+    one = open_window()
+    for dialog in chooser(one, one.window.folders.choose):
+        assert dialog.directory().absolutePath() != os.getcwd()
+    old = tmp_path / "moved" / "Old Drums"
+    old.parent.mkdir()
+    for dialog in chooser(one, lambda: one.window.folders.locate(str(old))):
+        assert dialog.directory().absolutePath() == str(old.parent)
+
+
 def test_one_folder_or_all_are_looked_at(open_window) -> None:
     one = open_window()
     sidebar = one.window.sidebar
@@ -635,6 +657,11 @@ def test_f1_shows_every_shortcut(open_window, qtbot) -> None:
     sheet = one.window.findChild(QDialog)
     assert sheet is not None
     assert sheet.isVisible()
+    shown = " ".join(f"{keys} {what}" for keys, what in SHORTCUTS)
+    shown = shown.replace("←", "Left").replace("→", "Right")
+    first = [action.shortcut().toString() for action in one.window.actions()]
+    known = {"Exit", *(f"Ctrl+{stars}" for stars in range(2, 6))}  # Ctrl+1 to 5; Quit
+    assert [keys for keys in first if keys not in shown and keys not in known] == []
     sheet.close()
 
 

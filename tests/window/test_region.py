@@ -201,6 +201,7 @@ def test_saving_asks_the_player_and_copies_the_file(
     file = opened.data / "exports" / "kick #1 100% 🥁.wav"
     region.take(Exported(len(opened.player.calls), os.fsencode(file), 100))
     assert opened.window.notice.isVisible()
+    assert opened.window.notice.action.text() == "Show"  # where it was saved
     urls = QGuiApplication.clipboard().mimeData().urls()
     assert [url.toLocalFile() for url in urls] == [str(file)]
     region.save()  # it is there already
