@@ -201,7 +201,8 @@ class MainWindow(QWidget):
 
     def _restore(self) -> None:
         settings = self.settings
-        self.resize(1240, 760)
+        room = self.screen().availableSize() - QSize(16, 48)  # for the frame
+        self.resize(self.sizeHint().boundedTo(room))
         if settings.geometry:
             self.restoreGeometry(QByteArray(base64.b64decode(settings.geometry)))
         self.filters.show_filters(settings.filters)

@@ -13,12 +13,23 @@ from soundsearch.library.userdata import UserData
 from soundsearch.models import catalog
 from soundsearch.player import messages as player_messages
 from soundsearch.search.ranking import Answer
-from soundsearch.settings import load_settings
+from soundsearch.settings import Settings, load_settings
+from soundsearch.window.bridge import Reader
+from soundsearch.window.main_window import MainWindow
 from soundsearch.window.pages import SHORTCUTS
+from soundsearch.window.preferences import Parts
 from soundsearch.window.results_model import key_of
 from soundsearch.window.sidebar import folder_scope
 from soundsearch.worker import messages
-from tests.window.conftest import ODD_NAMES, Open, make_match, make_model_folder, until
+from tests.window.conftest import (
+    ODD_NAMES,
+    FakePlayer,
+    FakeWorker,
+    Open,
+    make_match,
+    make_model_folder,
+    until,
+)
 
 
 def answer_of(one: Open, *numbers: int, **changes) -> Answer:
@@ -574,6 +585,17 @@ def test_a_library_that_is_made_later_is_found(open_window, tmp_path) -> None:
     one.window.take_worker_report(messages.LibraryChanged())
     one.wait_for_rows(2)
     assert not one.window.welcome.isVisible()
+
+
+def test_the_first_window_fits_the_screen(qapp, tmp_path) -> None:
+    reader = Reader(tmp_path)
+    window = MainWindow(Parts(tmp_path, Settings(), reader, FakeWorker(), FakePlayer()))  # type: ignore[arg-type]
+    room = window.screen().availableGeometry()  # at 200% often below 1240 x 760
+    assert window.width() <= room.width()
+    assert window.height() < room.height()  # the title is above it
+    window.close()
+    reader.close()
+    window.deleteLater()
 
 
 def test_settings_stay(open_window, qtbot) -> None:
