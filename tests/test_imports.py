@@ -1,6 +1,7 @@
 """Who may import whom: read from the source, and seen in fresh interpreters."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,18 @@ def test_decoders_import_audio_only() -> None:
 def test_the_worker_side_imports_no_qt() -> None:
     loaded = loaded_by("import soundsearch.worker.engine")
     assert not loaded & {"PySide6", "sounddevice"}
+
+
+@pytest.mark.parametrize("module", ["models.encoder", "training.loop", "worker.server"])
+def test_threads_that_wait_sleep_before_torch_is_loaded(module: str) -> None:
+    """OpenMP reads this when torch is loaded: it must stand there by then."""
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name != 'torch' or os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        f"import soundsearch.{module}\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
