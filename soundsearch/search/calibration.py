@@ -11,7 +11,8 @@ and `background.f16`: float16 unit vectors (M, D) of several hundred varied soun
 z = (cosine - mean of the background's nearest hundredth) / spread over the background, strength =
 logistic(a z + b - c ln N), N being the number of sounds searched. (Against the nearest, not against
 all: what is asked for stands out from its like, not from everything.) Nothing matches when the best
-z, less what chance gives the best of N, is below the threshold.
+z, less what chance gives the best of N, is below the threshold. A folder without these is read by
+the library's own sounds, cautiously, and never says that nothing matches.
 """
 
 import json
@@ -25,8 +26,14 @@ import numpy as np
 # training, 28.0% of what was missing caught at 15% false alarms (against the mean of all: 24.7%).
 NEAREST = 0.01
 CHANCE = 0.25
-# Where a model brings no calibration of its own: rough, so "nothing matches" stays silent.
-_ROUGH = (1.6, 1.3, 0.25)
+# A model without a calibration of its own is judged by the library's own sounds. These may be few,
+# and may nearly all be what is asked for, so "nothing matches" stays silent, and the nearest
+# hundredth is where it would stand among normally spread cosines. The numbers keep below what the
+# starter's clips would allow (10 to 1,200 of them as a library: its best sound claimed 0.18 to 0.54
+# and was right 0.20 to 0.78), and hold what chance gives the best of many at the same strength.
+_HUNDREDTH = 2.67  # spreads above the mean: the mean of a normal distribution's upper hundredth
+_ROUGH = 1.5, 0.5, 1.5 * CHANCE
+_ROUGH_EXAMPLE = 1.5, -0.5, 1.5 * CHANCE
 # And where it does not say: measured with an AudioSet tagger's features on labelled clips. Moments
 # of recordings joined from clips were found best without a margin (mAP 0.59; by whole recordings
 # 0.50); 0.5 keeps five of six takes and lets in one of twenty others of the same name.
@@ -52,7 +59,8 @@ class Calibration:
     """How a model's cosines are read. background: float32 (M, D), M may be 0.
 
     threshold: of `standing`; segment_margin: how much larger a moment's cosine must be than that of
-    a whole sound; take_cosine: from here on takes sound alike.
+    a whole sound; take_cosine: from here on takes sound alike; is_own: the model's, with varied
+    sounds in its background, not made of the library's.
     """
 
     text: Curve
@@ -61,6 +69,7 @@ class Calibration:
     threshold: float | None = None
     segment_margin: float = SEGMENT_MARGIN
     take_cosine: float = TAKE_COSINE
+    is_own: bool = True
 
     @classmethod
     def load(
@@ -69,16 +78,17 @@ class Calibration:
         """A model folder's own calibration; without one a rough one over the library's vectors."""
         try:
             stored = json.loads((folder / "calibration.json").read_text())
-            text = Curve(stored["a"], stored["b"], stored["c"])
-            example = Curve(**stored["example"]) if "example" in stored else text
+            text = _curve(stored)
+            example = _curve(stored["example"]) if "example" in stored else text
             background = np.fromfile(folder / "background.f16", "<f2").reshape(-1, dim)
             margin = float(stored.get("segment_margin", SEGMENT_MARGIN))
             take_cosine = float(stored.get("take_cosine", TAKE_COSINE))
+            threshold = stored.get("threshold")
+            threshold = None if threshold is None else float(threshold)
         except (OSError, ValueError, KeyError, TypeError):
             rows = np.empty((0, dim), np.float32) if library_vectors is None else library_vectors
-            return cls(Curve(*_ROUGH), Curve(*_ROUGH), _some(rows))
+            return cls(Curve(*_ROUGH), Curve(*_ROUGH_EXAMPLE), _some(rows), is_own=False)
         background = background.astype(np.float32)
-        threshold = stored.get("threshold")
         return cls(text, example, background, threshold, margin, take_cosine)
 
     def strength(
@@ -100,9 +110,16 @@ class Calibration:
         return float(self.text.strength(z, sounds))
 
     def _z(self, cosines: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        if len(self.background) > 1:
+        if len(self.background) < 2:
+            return (cosines - 0.27) / 0.1
+        if self.is_own:
             return standardise(cosines[None], vector[None], self.background)[0]
-        return (cosines - 0.27) / 0.1
+        over = self.background @ vector
+        return (cosines - over.mean()) / max(float(over.std()), 1e-6) - _HUNDREDTH
+
+
+def _curve(stored: dict[str, float]) -> Curve:
+    return Curve(float(stored["a"]), float(stored["b"]), float(stored["c"]))
 
 
 def standing(z: np.ndarray, sounds: int) -> float:

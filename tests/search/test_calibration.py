@@ -70,6 +70,56 @@ def test_without_one_nothing_is_claimed(tmp_path: Path, content: str | None) -> 
     assert np.all((strengths >= 0) & (strengths <= 1))
 
 
+@pytest.mark.parametrize("content", ['{"a": "x", "b": 2, "c": 3}', '{"a": 1, "b": 2, "c": [3]}'])
+def test_one_that_holds_no_numbers_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "calibration.json").write_text(content)
+    unit(np.random.default_rng(3), 20, 8).astype("<f2").tofile(tmp_path / "background.f16")
+    calibration = Calibration.load(tmp_path, 8)
+    assert not calibration.is_own
+    assert np.isfinite(calibration.strength(np.array([0.5]), np.ones(8, np.float32), 9)).all()
+
+
+@pytest.mark.parametrize("by_example", [False, True])
+@pytest.mark.parametrize("sounds", [2, 10, 100, 1000, 20_000])
+def test_without_one_chance_is_not_taken_for_a_match(
+    tmp_path: Path, sounds: int, by_example: bool
+) -> None:
+    """The best of sounds that have nothing to do with the query, in libraries of any size."""
+    random = np.random.default_rng(4)
+    rows = unit(random, sounds, 64)
+    calibration = Calibration.load(tmp_path, 64, rows)
+    best = [
+        calibration.strength(rows @ query, query, sounds, by_example).max()
+        for query in unit(random, 40, 64)
+    ]
+    assert np.mean(best) < 0.35
+    assert np.max(best) < 0.75
+
+
+@pytest.mark.parametrize("by_example", [False, True])
+@pytest.mark.parametrize("sounds", [300, 1000, 20_000])
+def test_without_one_what_stands_out_of_many_is_strong(
+    tmp_path: Path, sounds: int, by_example: bool
+) -> None:
+    random = np.random.default_rng(5)
+    rows = unit(random, sounds, 64)
+    query = rows[7] * 0.8 + unit(random, 64) * 0.6
+    calibration = Calibration.load(tmp_path, 64, rows)
+    strengths = calibration.strength(rows @ query, query, sounds, by_example)
+    assert strengths.argmax() == 7
+    assert strengths[7] > 0.75
+    assert np.delete(strengths, 7).max() < 0.6
+
+
+def test_sounds_that_are_all_the_same_match_nothing_surely(tmp_path: Path) -> None:
+    row = unit(np.random.default_rng(6), 1, 8)
+    for count in (2, 500):
+        rows = np.repeat(row, count, axis=0)
+        calibration = Calibration.load(tmp_path, 8, rows)
+        strengths = calibration.strength(rows @ row[0], row[0], count)
+        assert strengths.max() < 0.5
+
+
 def test_fit_of_few_or_separable_samples_is_finite() -> None:
     z = np.array([-1.0, -0.5, 0.5, 2.0, 3.0, 4.0])
     sounds = np.full(6, 100)
