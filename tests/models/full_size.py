@@ -34,7 +34,7 @@ def measured(what: str, command: list[str]) -> None:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise subprocess.CalledProcessError(status, command)
-    peak = usage.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9  # from KiB
     busy = usage.ru_utime + usage.ru_stime
     seconds = time.perf_counter() - began
     print(f"{what}: {seconds:.0f} s ({busy:.0f} of processor), peak {peak:.2f} GB", flush=True)
