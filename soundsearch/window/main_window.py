@@ -34,6 +34,8 @@ from soundsearch.window.waveform import Envelopes
 from soundsearch.worker import messages
 
 WHILE_INDEXING = "Sounds appear here as they are indexed."
+KEPT = ("favourites", "rated", "collection", "tag")
+OUT_OF_REACH = "What is kept here ({}) lies in folders that SoundSearch doesn't have now."
 FOCUS_SCAN = 60_000  # milliseconds between two looks for changes on coming back to the window
 FOCUS_LIST = 10_000
 REFRESH = 250  # from a change of the library to the list that shows it
@@ -253,6 +255,12 @@ class MainWindow(QWidget):
         self.count.setText(headline)
         if self.status.progress is not None and self.bar.asked().browses:
             self.view.set_empty_text(WHILE_INDEXING)
+        elif self.sidebar.scope().kind in KEPT and self.sidebar.note() and not self._asks_more():
+            self.view.set_empty_text(OUT_OF_REACH.format(self.sidebar.note()))
+
+    def _asks_more(self) -> bool:
+        """Something besides the panel at the left limits the list."""
+        return bool(self.bar.asked().written())
 
     def _show_favourites(self, sounds: set[int]) -> None:
         self.listing.show_favourites(sounds)
@@ -276,6 +284,9 @@ class MainWindow(QWidget):
     def _show_overview(self, overview: reading.Overview) -> None:
         first = self._has_folders is None
         self._has_folders = bool(overview.places)
+        focus = QApplication.focusWidget()
+        if not self._has_folders and focus is not None and self.sidebar.isAncestorOf(focus):
+            self.bar.field.setFocus()  # the panel hides; its neighbour would get the keys
         self.face.show_welcome(not self._has_folders)
         self.sidebar.set_folders(overview.places, overview.folders)
         self.rows.show_favourites(overview.favourites)

@@ -148,6 +148,11 @@ class Sidebar(QWidget):
         narrows = isinstance(found, Scope) and found.kind not in ("search", "saved")
         return found if narrows else ALL
 
+    def note(self) -> str:
+        """What stands beside the chosen entry, such as "126"."""
+        item = self.tree.currentItem()
+        return str(item.data(0, NOTE) or "") if item is not None else ""
+
     @property
     def has_folders(self) -> bool:
         """False until they were read, and while there are none."""

@@ -395,6 +395,35 @@ def test_folders_are_chosen_where_sounds_may_be(open_window, tmp_path) -> None:
         assert dialog.directory().absolutePath() == str(old.parent)
 
 
+def test_favourites_of_a_removed_folder_are_not_told_to_be_none(open_window, tmp_path) -> None:
+    one = open_window()
+    one.window.view.go_to(0)
+    one.window.rows.toggle_favourite()
+    other = tmp_path / "Others"
+    other.mkdir()
+    with Library.open(one.data, write=True) as library:
+        library.remove_root(os.fsencode(one.sounds))
+        library.add_root(os.fsencode(other))
+    one.window.refresh()
+    until(lambda: not one.window.model.rowCount())
+    tree = one.window.sidebar.tree
+    tree.setCurrentItem(tree.findItems("Favourites", Qt.MatchFlag.MatchRecursive)[0])
+    until(lambda: "(1)" in one.window.view._empty_text)
+    assert "lies in folders that SoundSearch doesn't have now" in one.window.view._empty_text
+
+
+def test_the_last_folder_that_goes_leaves_the_keyboard_to_the_field(open_window) -> None:
+    one = open_window()
+    one.window.activateWindow()
+    one.window.sidebar.tree.setFocus()
+    until(lambda: one.window.sidebar.tree.hasFocus())
+    with Library.open(one.data, write=True) as library:
+        library.remove_root(os.fsencode(one.sounds))
+    one.window.refresh()
+    until(lambda: one.window.welcome.isVisible())
+    assert one.window.bar.field.hasFocus()
+
+
 def test_one_folder_or_all_are_looked_at(open_window) -> None:
     one = open_window()
     sidebar = one.window.sidebar
