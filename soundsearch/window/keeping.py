@@ -157,14 +157,16 @@ class Keeping(QObject):
                 QTimer.singleShot(0, lambda: self._ask_collection(matches))
             case Scope(kind="collection", label=label):
                 self._collect(label, matches)
-                self._notice.tell(f"{len(matches):,} added to {label}")
             case Scope(kind="tag", label=label):
                 self._change(lambda desk: making.add_tags(desk, matches, label))
+                self._notice.tell(f"{len(matches):,} tagged {label}")
             case Scope(kind="favourites"):
                 self.favourites_wanted.emit(matches)
 
     def _collect(self, name: str, matches: Sequence[Match]) -> None:
         self._change(lambda desk: making.collect(desk, name, matches))
+        if matches:
+            self._notice.tell(f"{len(matches):,} added to {name}")
 
     def _ask_collection(self, matches: Sequence[Match]) -> None:
         self._ask("New collection", "", lambda name: self._collect(name, matches))

@@ -56,7 +56,9 @@ class RegionTools(QObject):
         self._exports = exports
         self._window = window
         self._waiting: dict[int, Callable[[bytes], None]] = {}  # exports under way
-        self._made: dict[tuple[bytes, float, float], bytes] = {}  # the last file that was made
+        self._made: dict[
+            tuple[bytes, bytes, float, float], bytes
+        ] = {}  # the last file that was made
         self._pictures: dict[int, Region] = {}  # id → what was seen when it was asked for
         self._look_soon = QTimer(self)
         self._look_soon.setSingleShot(True)
@@ -175,9 +177,9 @@ class RegionTools(QObject):
         if match is None or match.state not in ("ok", "silent"):
             return
         start, end = self._view.region or (0.0, self._view.duration)
-        key = (match.path, start, end)
-        if key in self._made:
-            then(self._made[key])
+        key = (match.path, match.identity, start, end)
+        if (made := self._made.get(key)) is not None and os.path.exists(made):
+            then(made)
             return
 
         def keep(path: bytes) -> None:

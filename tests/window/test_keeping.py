@@ -89,6 +89,7 @@ def test_a_collection_from_the_selection_to_its_end(opened: Open, tmp_path: Path
     names = select(opened, 0, 2, 3)
     keeping._ask_collection(opened.window.view.selected_matches())
     enter(popup(NamePopup).field, 'Trailer "hits" & #1 🥁')
+    assert opened.window.notice.text.text().startswith("3 added to Trailer")
     until(lambda: bool(scopes(opened, "collection")))
     (label,) = scopes(opened, "collection")
     choose(opened, "collection", label)

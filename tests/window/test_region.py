@@ -199,6 +199,8 @@ def test_saving_asks_the_player_and_copies_the_file(
     assert (path, start, end) == (match.path, 0.25, 0.5)
     assert folder == os.fsencode(opened.data / "exports")
     file = opened.data / "exports" / "kick #1 100% 🥁.wav"
+    file.parent.mkdir()
+    file.write_bytes(b"RIFF")
     region.take(Exported(len(opened.player.calls), os.fsencode(file), 100))
     assert opened.window.notice.isVisible()
     assert opened.window.notice.action.text() == "Show"  # where it was saved
@@ -206,15 +208,18 @@ def test_saving_asks_the_player_and_copies_the_file(
     assert [url.toLocalFile() for url in urls] == [str(file)]
     region.save()  # it is there already
     assert len(opened.player.of("export")) == 1
-    opened.window.panel.waveform.choose((0.25, 0.75))
+    file.unlink()  # by hand, or by a program that cleans
     region.save()
     assert len(opened.player.of("export")) == 2
+    opened.window.panel.waveform.choose((0.25, 0.75))
+    region.save()
+    assert len(opened.player.of("export")) == 3
     region.take(Failed(len(opened.player.calls), "no room"))
     assert "no room" in opened.window.notice.text.text()
 
 
 def test_a_drag_begins_when_the_file_is_finished(
-    open_window: Callable[..., Open], monkeypatch: pytest.MonkeyPatch
+    open_window: Callable[..., Open], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     opened = open_window(auto_play=False)
     select(opened, (0.2, 0.8))
@@ -235,11 +240,12 @@ def test_a_drag_begins_when_the_file_is_finished(
     QTest.mousePress(view, LEFT, pos=QPoint(x, 30))
     move(view, x + 20)
     QTest.mouseRelease(view, LEFT, pos=QPoint(x + 20, 30))
-    region.take(Exported(len(opened.player.calls), b"/exports/b.wav", 9))
+    region.take(Exported(len(opened.player.calls), os.fsencode(tmp_path / "b.wav"), 9))
+    (tmp_path / "b.wav").write_bytes(b"RIFF")
     assert len(begun) == 1
     QTest.mousePress(view, LEFT, pos=QPoint(x, 30))
     move(view, x + 20)
-    assert begun[1:] == ["/exports/b.wav"]
+    assert begun[1:] == [str(tmp_path / "b.wav")]
 
 
 def test_the_region_is_an_example(open_window: Callable[..., Open]) -> None:

@@ -69,6 +69,7 @@ def test_rows_are_dropped_on_a_tag(opened: Open, monkeypatch: pytest.MonkeyPatch
     until(lambda: opened.window.keeping.made.tags == {"x": 1})
     assert drop(opened, "x", monkeypatch, 1, 2)
     until(lambda: opened.window.keeping.made.tags == {"x": 3})
+    assert opened.window.notice.text.text() == "2 tagged x"
 
 
 def test_rows_on_the_heading_make_a_new_collection(
