@@ -98,7 +98,7 @@ class PlayerPanel(QWidget):
         self.volume.setAccessibleName("Volume")
         self.volume.setToolTip("Volume")
         self.volume.valueChanged.connect(self._tell_volume)
-        self.time = QLabel("–")
+        self.time = QLabel()
         self.time.setFont(palette.font(palette.TEXT))
         self.time.setAccessibleName("Time")
         self.facts = QLabel("")
@@ -165,7 +165,7 @@ class PlayerPanel(QWidget):
         if shown is None:
             self.waveform.message = "Select a sound to hear it"
             self.waveform.set_sound(None, 0.0)
-            self.time.setText("–")
+            self.time.clear()
             self.facts.setText("")
         else:
             self.waveform.message = ""
