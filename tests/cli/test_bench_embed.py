@@ -34,6 +34,7 @@ def test_a_network_that_never_runs_in_bfloat16(shell: Shell) -> None:
     assert figures["used"] == "float32"
     assert figures["float32, s of sound/s"] > 0
     assert not any("bfloat16" in name or "hear21passt" in name for name in figures)
+    assert figures["matrix rate in float32, GFLOP/s"] > 0
 
 
 def test_without_that_model(shell: Shell) -> None:
