@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="ask nothing")
     remove.add_argument(
-        "--vectors", action="store_true", help="also forget what it knows of the library's sounds"
+        "--vectors",
+        action="store_true",
+        help="also forget what it knows of the library's sounds; of a model that ships with "
+        "SoundSearch, or is not here any more: only that",
     )
 
 
@@ -58,18 +61,21 @@ def _list(args: argparse.Namespace) -> int:
 
     data = data_folder(args.data)
     if args.json:
-        print_json([_as_json(choice) for choice in choices(data)])
+        print_json([_as_json(choice) for choice in choices(data) if choice.state != "gone"])
         return 0
     know_the_machine(data, args.device)
     lengths = library_lengths(data)
     rows = choices(data, lengths.values())
-    _print_rows(rows, len(lengths))
+    _print_rows([choice for choice in rows if choice.state != "gone"], len(lengths))
     for choice in rows:
         if choice.fetched:
             begun = f"{told_bytes(choice.fetched)} of {choice.name} are fetched already"
             remark(f"{begun} (models download goes on, models remove deletes them)", args.quiet)
         if choice.warning:
             remark(f"{choice.name}: {choice.warning}", args.quiet)
+        if choice.vectors and not choice.is_here:
+            kept = f"What {choice.name} knew of the sounds is kept ({told_bytes(choice.vectors)})"
+            remark(f"{kept}; models remove {choice.name} --vectors deletes it", args.quiet)
     if not any(choice.is_here for choice in rows):
         remark("No model is installed: sounds are found by name only.", args.quiet)
     return 0
@@ -128,12 +134,14 @@ def _print_rows(rows: list[Any], sounds: int) -> None:
         return told_time(choice.needs) if sounds and choice.needs is not None else ""
 
     def memory(choice: Any) -> str:
+        if choice.state == "broken":
+            return ""
         return f"{told_bytes(choice.memory)}{'' if choice.memory_measured else ', estimated'}"
 
     cells = [
         (
             *(choice.name, choice.state, told_bytes(choice.bytes), choice.licence, choice.quality),
-            *(choice.pace, time(choice), memory(choice)),
+            *("" if choice.state == "broken" else choice.pace, time(choice), memory(choice)),
         )
         for choice in rows
     ]
@@ -183,28 +191,67 @@ def _use(args: argparse.Namespace) -> int:
 def _remove(args: argparse.Namespace) -> int:
     from soundsearch.models import catalog
     from soundsearch.models.known import known
+    from soundsearch.models.shelf import told_bytes
     from soundsearch.paths import data_folder
 
     data = data_folder(args.data)
+    kept = catalog.kept_vectors(data).get(args.name)
     begun = catalog.fetched(data, args.name) if known(args.name) else 0
     if begun and not (data / "models" / args.name).exists():
         return _remove_download(args, data, begun)
-    folder = catalog.own_folder(data, args.name)
-    vectors = None
-    with contextlib.suppress(UserError):  # of a broken one only the folder is known
-        vectors = data / "embeddings" / catalog.read_entry(folder).model_id
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    if not (args.yes or _confirmed(f"Remove the model {args.name} ({size / 1e6:,.0f} MB)?")):
-        raise UserError("Nothing was removed")
+    try:
+        folder = catalog.own_folder(data, args.name)
+    except UserError as error:
+        if kept is None:
+            raise
+        if not args.vectors:
+            fix = f"To forget what it knows of the sounds ({told_bytes(kept)}), add --vectors"
+            raise UserError(error.message, fix) from None
+        _ask(args, _forget_question(args.name, kept))
+        _forget(data, args.name)
+        remark(f"What {args.name} knew of the library's sounds is forgotten.", args.quiet)
+        return 0
+    size = told_bytes(catalog.bytes_of(folder))
+    if args.vectors and kept is not None:
+        what = f"and what it knows of the library's sounds ({told_bytes(kept)})"
+        _ask(args, f"Remove the model {args.name} ({size}) {what}?")
+        _forget(data, args.name)  # first: the library may be in use
+    else:
+        _ask(args, f"Remove the model {args.name} ({size})?")
     catalog.remove(data, args.name)
     remark(f"{args.name} is removed.", args.quiet)
-    if vectors is not None and vectors.is_dir():
-        if args.vectors:
-            _remove_vectors(data, vectors)
+    if kept is not None and not args.vectors:
+        if not args.yes and _confirmed(_forget_question(args.name, kept)):
+            _forget(data, args.name)
         else:
-            kept = "What it knows of the library's sounds is kept (--vectors forgets it)."
-            remark(kept, args.quiet)
+            told = f"What it knows of the library's sounds is kept ({told_bytes(kept)}); to delete"
+            remark(f"{told} it: soundsearch models remove {args.name} --vectors", args.quiet)
     return 0
+
+
+def _ask(args: argparse.Namespace, question: str) -> None:
+    if not (args.yes or _confirmed(question)):
+        raise UserError("Nothing was removed")
+
+
+def _forget_question(name: str, kept: int) -> str:
+    from soundsearch.models.shelf import told_bytes
+
+    return (
+        f"Forget what {name} knows of the library's sounds ({told_bytes(kept)})? "
+        "With that model it would have to hear them all again."
+    )
+
+
+def _forget(data: Path, name: str) -> None:
+    from soundsearch.library.lock import DataLock
+    from soundsearch.models.catalog import forget
+
+    lock = DataLock(data, "the removal of a model")
+    try:
+        forget(data, name)
+    finally:
+        lock.release()
 
 
 def _remove_download(args: argparse.Namespace, data: Path, begun: int) -> int:
@@ -212,27 +259,11 @@ def _remove_download(args: argparse.Namespace, data: Path, begun: int) -> int:
     from soundsearch.models.download import forget_download
     from soundsearch.models.shelf import told_bytes
 
-    question = f"Remove what was fetched of {args.name} ({told_bytes(begun)})?"
-    if not (args.yes or _confirmed(question)):
-        raise UserError("Nothing was removed")
+    _ask(args, f"Remove what was fetched of {args.name} ({told_bytes(begun)})?")
     with bringing(data):
         forget_download(data, args.name)
     remark(f"What was fetched of {args.name} is removed.", args.quiet)
     return 0
-
-
-def _remove_vectors(data: Path, folder: Path) -> None:
-    import shutil
-
-    from soundsearch.library.lock import DataLock
-
-    lock = DataLock(data, "the removal of a model")
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise UserError(f"{folder} can't be removed ({error.strerror})") from error
-    finally:
-        lock.release()
 
 
 def _confirmed(question: str) -> bool:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ IN_USE = "in use"  # the file beside the models that names the one the person ch
 LOCK = "lock.models"  # in the data folder, see bringing
 IMPORTING = ".import-"  # begins the name of a folder that an import makes a model in
 FETCHING = ".download-"  # and of one that a model's files arrive in; the model's name follows
+REMOVED = ".removed-"  # and of what is being deleted
 CHECK = "check.json"  # in a model's folder: whether it was seen to work, {"warning": …}
 # Settings that a sound's vector depends on. Others may be reworded without embedding all anew.
 ENCODING = ("kind", "dim", "rate", "segment_seconds", "padding", "mel_pooling", "audio")
@@ -65,32 +66,49 @@ def installed(data: Path) -> list[ModelEntry]:
 
 def broken(data: Path) -> list[UserError]:
     """What is wrong with the folders that `installed` passes over."""
-    errors = []
+    return list(unusable(data).values())
+
+
+def unusable(data: Path) -> dict[Path, UserError]:
+    """The folders that `installed` passes over, and what is wrong with each."""
+    errors = {}
     for folder in _folders(data):
         try:
             read_entry(folder)
         except UserError as error:
-            errors.append(error)
+            errors[folder] = error
     return errors
 
 
 def find(data: Path, name: str | None) -> ModelEntry | None:
     """The model of that name; without a name the one the person chose, else the preferred one,
-    else any; None when none is installed.
+    else any; None when none is installed. What takes the place of the chosen one warns of it.
 
     Raises UserError for a name that is not here, naming those that are, and for a broken model.
     """
     entries = {entry.name: entry for entry in installed(data)}
     if name is None:
-        chosen = entries.get(in_use(data) or "")
-        return chosen or entries.get(PREFERRED) or next(iter(entries.values()), None)
+        wish = in_use(data)
+        if wish in entries:
+            return entries[wish]
+        other = entries.get(PREFERRED) or next(iter(entries.values()), None)
+        if wish is None or other is None:
+            return other
+        return replace(other, warning=f"it stands in for {_why_not(data, wish)}")
     if name not in entries:
-        for folder in _folders(data):
-            if folder.name == name:
+        for folder in unusable(data):
+            if name in (folder.name, name_of(folder)):
                 return read_entry(folder)  # says what is wrong with it
         here = ", ".join(entries) or "none"
         raise UserError(f"There is no model named {name}", f"Installed: {here}")
     return entries[name]
+
+
+def _why_not(data: Path, wish: str) -> str:
+    for folder, error in unusable(data).items():
+        if name_of(folder) == wish:
+            return f"{wish}: {error.message}"
+    return f"{wish}, which is not here any more"
 
 
 def in_use(data: Path) -> str | None:
@@ -118,7 +136,7 @@ def use(data: Path, name: str) -> ModelEntry:
 
 def own_folder(data: Path, name: str) -> Path:
     """Where a model of the person's lies, broken or not. Raises UserError for any other."""
-    own = {_name_of(folder): folder for folder in _folders_in(data / "models")}
+    own = {name_of(folder): folder for folder in _folders_in(data / "models")}
     if name not in own:
         find(data, name)  # raises where there is none at all
         raise UserError(f"{name} ships with SoundSearch and can't be removed")
@@ -127,7 +145,7 @@ def own_folder(data: Path, name: str) -> Path:
 
 def own_name_is_free(data: Path, name: str) -> None:
     """Raises UserError when a model of the person's has that name."""
-    taken = {_name_of(folder) for folder in _folders_in(data / "models")}
+    taken = {name_of(folder) for folder in _folders_in(data / "models")}
     if name in taken or (data / "models" / name).exists():
         raise UserError(
             f"There is a model named {name} already",
@@ -143,7 +161,7 @@ def remove(data: Path, name: str) -> None:
     folder = own_folder(data, name)
     place = data / "models"
     try:
-        os.replace(folder, place / f".removed-{os.getpid()}-{folder.name}")
+        os.replace(folder, place / f"{REMOVED}{os.getpid()}-{folder.name}")
         if in_use(data) == name:
             (place / IN_USE).unlink(missing_ok=True)
     except OSError as error:
@@ -151,6 +169,45 @@ def remove(data: Path, name: str) -> None:
             f"{folder} can't be removed ({error.strerror})", "Close SoundSearch and try again"
         ) from error
     tidy(data)
+
+
+def vectors_of(data: Path, name: str) -> list[Path]:
+    """The folders with what a model of that name, here or not, knows of the library's sounds."""
+    place = data / "embeddings"
+    return [
+        folder
+        for folder in (sorted(place.iterdir()) if place.is_dir() else ())
+        if folder.is_dir() and _model_of(folder) == name
+    ]
+
+
+def kept_vectors(data: Path) -> dict[str, int]:
+    """Name → bytes of what is known of the library's sounds, by models that are here or not."""
+    place, kept = data / "embeddings", dict[str, int]()
+    for folder in sorted(place.iterdir()) if place.is_dir() else ():
+        name = _model_of(folder)
+        if folder.is_dir() and name:
+            kept[name] = kept.get(name, 0) + bytes_of(folder)
+    return kept
+
+
+def forget(data: Path, name: str) -> None:
+    """Deletes what a model knows of the library's sounds, out of sight at once. To know it again,
+    it must hear them all again. The caller holds the library, or knows that nobody writes there.
+    Raises UserError."""
+    for folder in vectors_of(data, name):
+        try:
+            os.replace(folder, folder.with_name(f"{REMOVED}{os.getpid()}-{folder.name}"))
+        except OSError as error:
+            raise UserError(
+                f"{folder} can't be removed ({error.strerror})", "Close SoundSearch and try again"
+            ) from error
+    tidy(data)
+
+
+def _model_of(folder: Path) -> str:
+    """The name in a model id; "" for other folders."""
+    return "" if folder.name.startswith(".") else folder.name.rpartition("-")[0]
 
 
 @contextlib.contextmanager
@@ -183,7 +240,7 @@ def tidy(data: Path) -> int:
     """Deletes what is left of removed models, of imports that were killed, and of downloads whose
     models are here. Returns how many bytes that was."""
     place = data / "models"
-    freed = _delete(place.glob(".removed-*"))
+    freed = _delete(place.glob(f"{REMOVED}*")) + _delete((data / "embeddings").glob(f"{REMOVED}*"))
     if any(place.glob(f"{IMPORTING}*")) or any(place.glob(f"{FETCHING}*")):
         with contextlib.suppress(UserError), bringing(data):  # unless one is under way
             freed += _delete(place.glob(f"{IMPORTING}*"))
@@ -195,19 +252,20 @@ def tidy(data: Path) -> int:
 
 def fetched(data: Path, name: str) -> int:
     """Bytes of a download of that model that was begun."""
-    return _bytes_of(data / "models" / f"{FETCHING}{name}")
+    return bytes_of(data / "models" / f"{FETCHING}{name}")
 
 
 def _delete(folders: Iterable[Path]) -> int:
     freed = 0
     for folder in folders:
-        held = _bytes_of(folder)
+        held = bytes_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        freed += held - _bytes_of(folder)
+        freed += held - bytes_of(folder)
     return freed
 
 
-def _bytes_of(folder: Path) -> int:
+def bytes_of(folder: Path) -> int:
+    """Of all files in a folder; 0 when it is not there."""
     total = 0
     for file in folder.rglob("*"):
         with contextlib.suppress(OSError):  # gone in between
@@ -215,8 +273,8 @@ def _bytes_of(folder: Path) -> int:
     return total
 
 
-def _name_of(folder: Path) -> str:
-    """The name in `model.json`, or the folder's when that can't be read."""
+def name_of(folder: Path) -> str:
+    """The name in a model's `model.json`, or its folder's when that can't be read."""
     try:
         return str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -230,12 +288,15 @@ def _folders(data: Path) -> Iterator[Path]:
 
 def _folders_in(place: Path) -> Iterator[Path]:
     for folder in sorted(place.iterdir()) if place.is_dir() else ():
-        if not folder.name.startswith(".") and (folder / "model.json").is_file():
+        if not folder.name.startswith(".") and folder.is_dir():
             yield folder
 
 
 def read_entry(folder: Path) -> ModelEntry:
     """Raises UserError when `model.json` can't be used or the weights are missing."""
+    for needed in ("model.json", "weights.safetensors"):
+        if not (folder / needed).is_file():
+            raise _useless(folder, f"{needed} is missing")
     try:
         settings: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         weights = folder / "weights.safetensors"
@@ -258,10 +319,14 @@ def read_entry(folder: Path) -> ModelEntry:
             warning=_warning(folder),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"The model in {folder} can't be used ({type(error).__name__}: {error})",
-            "Remove that folder, or put a complete model there",
-        ) from error
+        raise _useless(folder, f"{type(error).__name__}: {error}") from error
+
+
+def _useless(folder: Path, why: str) -> UserError:
+    return UserError(
+        f"The model in {folder} can't be used ({why})",
+        "Remove that folder, or put a complete model there",
+    )
 
 
 def _warning(folder: Path) -> str:

@@ -2,11 +2,21 @@
 would take on this machine. Torch-free, nothing is measured here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soundsearch.errors import UserError
-from soundsearch.models.catalog import ModelEntry, fetched, find, installed
+from soundsearch.models.catalog import (
+    PREFERRED,
+    ModelEntry,
+    bytes_of,
+    fetched,
+    find,
+    installed,
+    kept_vectors,
+    name_of,
+    unusable,
+)
 from soundsearch.models.known import KNOWN, RUNTIME, KnownModel, known
 from soundsearch.models.speed import cost, measured_machine, measured_speed, pads_to_segments
 
@@ -17,11 +27,13 @@ KNOWN_PAD = True  # all models that can be brought pad sounds to whole segments
 class Choice:
     """A model as a person sees it before they choose.
 
-    state: "in use", "installed", "to download" or "to import"; own: it can be removed; fetched:
-    bytes of a download that was begun; memory: bytes while it indexes on a CPU, memory_measured:
-    whether that was seen or is counted from its size; speed: seconds of sound a second, None when
-    nobody knows; measured: whether that was seen or is estimated; needs: seconds that the sounds
-    asked about will take, None when the speed is unknown; begun: it has embedded sounds before.
+    state: "in use", "installed", "to download", "to import", "broken" (warning says how) or "gone",
+    when only its vectors are here; own: it can be removed; memory: bytes while it indexes on a CPU,
+    memory_measured: whether that was seen or is counted from its size; speed: seconds of sound a
+    second, None when nobody knows; measured: whether that was seen or is estimated; needs: seconds
+    that the sounds asked about will take, None when the speed is unknown; begun: it has embedded
+    sounds before; fetched: bytes of a download that was begun; vectors: bytes of what it knows of
+    the library's sounds.
     """
 
     name: str
@@ -39,6 +51,7 @@ class Choice:
     needs: float | None
     begun: bool
     fetched: int = 0
+    vectors: int = 0
     memory_measured: bool = False
 
     @property
@@ -64,12 +77,21 @@ class Choice:
 def choices(data: Path, lengths: Collection[float] = ()) -> list[Choice]:
     """Installed ones first. lengths: in seconds, of the library's sounds."""
     current = find(data, None)
-    here = installed(data)
-    names = {entry.name for entry in here}
-    own = {entry.name for entry in here if (data / "models") in entry.folder.parents}
-    return [
-        _installed(data, entry, entry == current, entry.name in own, lengths) for entry in here
-    ] + [_offered(data, model, lengths) for model in KNOWN if model.name not in names]
+    here, vectors = installed(data), kept_vectors(data)
+    if current is not None:  # it may warn that it stands in for another
+        here = [current if entry.folder == current.folder else entry for entry in here]
+    found = [_installed(data, entry, entry is current, lengths) for entry in here]
+    names = {choice.name for choice in found}
+    found += [
+        _broken(data, folder, error.message)
+        for folder, error in unusable(data).items()
+        if name_of(folder) not in names
+    ]
+    names = {choice.name for choice in found}
+    found += [_offered(data, model, lengths) for model in KNOWN if model.name not in names]
+    names = {choice.name for choice in found}
+    found += [_without_model(name, "gone") for name in vectors if name not in names]
+    return [replace(choice, vectors=vectors.get(choice.name, 0)) for choice in found]
 
 
 def choice_of(data: Path, name: str, lengths: Collection[float] = ()) -> Choice:
@@ -81,10 +103,9 @@ def choice_of(data: Path, name: str, lengths: Collection[float] = ()) -> Choice:
     return found
 
 
-def _installed(
-    data: Path, entry: ModelEntry, in_use: bool, own: bool, lengths: Collection[float]
-) -> Choice:
-    model = known(entry.name)
+def _installed(data: Path, entry: ModelEntry, in_use: bool, lengths: Collection[float]) -> Choice:
+    own = data / "models" in entry.folder.parents
+    model = _known(entry, own)
     speed = measured_speed(data, entry.model_id)
     estimate = _estimate(data, model)
     pace = speed or estimate
@@ -96,7 +117,7 @@ def _installed(
         state="in use" if in_use else "installed",
         own=own,
         bytes=entry.bytes,
-        memory=model.memory if model else 3 * entry.bytes + RUNTIME,
+        memory=model.memory if model else 3 * entry.bytes + RUNTIME,  # as known._sizes counts
         memory_measured=model is not None and model.memory_measured,
         licence=entry.licence,
         source=entry.source,
@@ -106,6 +127,42 @@ def _installed(
         measured=speed is not None,
         needs=work / pace if pace else None,
         begun=rows.is_file() and rows.stat().st_size > 0,
+    )
+
+
+def _known(entry: ModelEntry, own: bool) -> KnownModel | None:
+    """What is known of a model by its name; not of one that only has the name."""
+    model = known(entry.name)
+    if model is None or model.kind != entry.kind or own == (entry.name == PREFERRED):
+        return None
+    return model
+
+
+def _broken(data: Path, folder: Path, trouble: str) -> Choice:
+    return replace(
+        _without_model(name_of(folder), "broken"),
+        own=(data / "models") in folder.parents,
+        bytes=bytes_of(folder),
+        warning=trouble,
+    )
+
+
+def _without_model(name: str, state: str) -> Choice:
+    return Choice(
+        name=name,
+        title="",
+        state=state,
+        own=False,
+        bytes=0,
+        memory=0,
+        licence="",
+        source="",
+        quality="",
+        warning="",
+        speed=None,
+        measured=False,
+        needs=None,
+        begun=False,
     )
 
 

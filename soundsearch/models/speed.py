@@ -97,7 +97,7 @@ def measured_machine(data: Path) -> Machine | None:
             str(kept["device"]),
             float(kept["flops"]),
             float(kept["when"]),
-            float(kept.get("bfloat16", 0.0)),
+            float(kept["bfloat16"]),
         )
         return machine if 0 <= time.time() - machine.when < _DAY else None
     return None

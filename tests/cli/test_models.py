@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from soundsearch.library.lock import DataLock
 from soundsearch.models import catalog
 from tests.cli.test_commands import Shell
 from tests.models.small import small_model
@@ -72,6 +73,70 @@ def test_removing_asks_first(shell: Shell) -> None:
     assert not vectors.exists()
 
 
+def test_what_a_model_that_is_away_knows_can_be_forgotten(shell: Shell) -> None:
+    folder = small_model(shell.data / "models" / "one", name="one")
+    vectors = shell.data / "embeddings" / catalog.read_entry(folder).model_id
+    shipped = shell.data / "embeddings" / "starter-0123456789"
+    for place in (vectors, shipped):
+        place.mkdir(parents=True)
+        (place / "vectors.f16").write_bytes(b"x" * 3_000_000)
+    shell("models", "remove", "one", "--yes")
+    assert "one knew of the sounds is kept (3 MB)" in shell("models").stderr
+    assert "one" not in [model["name"] for model in json.loads(shell("models", "--json").stdout)]
+    said = shell("models", "remove", "one", "--yes", code=1).stderr
+    assert "no model named one" in said
+    assert "add --vectors" in said
+    assert vectors.exists()
+    said = shell("models", "remove", "one", "--vectors", code=1).stderr
+    assert "hear them all again" in said
+    assert vectors.exists()
+    shell("models", "remove", "one", "--vectors", "--yes")
+    assert [place.name for place in (shell.data / "embeddings").iterdir()] == [shipped.name]
+    assert "ships with" in shell("models", "remove", "starter", "--yes", code=1).stderr
+    shell("models", "remove", "starter", "--vectors", "--yes")
+    assert list((shell.data / "embeddings").iterdir()) == []
+
+
+def test_nothing_is_removed_while_the_library_is_in_use(shell: Shell) -> None:
+    folder = small_model(shell.data / "models" / "one", name="one")
+    vectors = shell.data / "embeddings" / catalog.read_entry(folder).model_id
+    vectors.mkdir(parents=True)
+    lock = DataLock(shell.data, "a scan")
+    try:
+        said = shell("models", "remove", "one", "--vectors", "--yes", code=1).stderr
+    finally:
+        lock.release()
+    assert "in use by a scan" in said
+    assert folder.exists()
+    assert vectors.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.parametrize(
+    ("answer", "vectors_stay"), [(b"y\ny\n", False), (b"y\nn\n", True), (b"y\n\n", True)]
+)
+def test_what_it_knows_is_asked_for_by_itself(
+    shell: Shell, answer: bytes, vectors_stay: bool
+) -> None:
+    folder = small_model(shell.data / "models" / "one", name="one")
+    vectors = shell.data / "embeddings" / catalog.read_entry(folder).model_id
+    vectors.mkdir(parents=True)
+    ours, theirs = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "soundsearch", "--data", str(shell.data), "models", "remove", "one"],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.write(ours, answer)
+    _, said = asking.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert asking.returncode == 0
+    assert b"Forget what one knows" in said
+    assert not folder.exists()
+    assert vectors.exists() == vectors_stay
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
 def test_the_answer_decides(shell: Shell, answer: bytes, code: int) -> None:
@@ -97,6 +162,26 @@ def test_a_broken_model_can_be_removed(shell: Shell) -> None:
     (folder / "model.json").write_text("{")
     shell("models", "remove", "torn", "--yes")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["no weights", "no settings", "torn settings"])
+def test_a_broken_model_is_told(shell: Shell, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "Sounds").mkdir()
+    shell("scan", str(tmp_path / "Sounds"))
+    folder = small_model(shell.data / "models" / "torn", name="torn")
+    shell("models", "use", "torn")
+    if damage == "torn settings":
+        (folder / "model.json").write_text('{"name": 3')
+    else:
+        (folder / ("weights.safetensors" if "weights" in damage else "model.json")).unlink()
+    listed = shell("models", "list")
+    assert "torn\tbroken" in listed.stdout
+    told = f"The model in {folder} can't be used ("
+    assert f"torn: {told}" in listed.stderr
+    assert f"it stands in for torn: {told}" in shell("search", "bell").stderr
+    assert told in shell("search", "bell", "--model", "torn", code=1).stderr
+    assert told in shell("doctor").stdout
+    assert told in shell("models", "use", "torn", code=1).stderr
 
 
 def test_a_model_that_was_not_seen_to_work_is_told(shell: Shell, tmp_path: Path) -> None:

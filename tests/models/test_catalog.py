@@ -1,6 +1,7 @@
 """Which models are found, and what is said of broken ones."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,56 @@ def test_missing_weights(tmp_path: Path) -> None:
     folder = small_model(tmp_path / "models" / "small")
     (folder / "weights.safetensors").unlink()
     assert catalog.installed(tmp_path) == []
+    (wrong,) = catalog.broken(tmp_path)
+    assert "(weights.safetensors is missing)" in str(wrong)
+
+
+def test_a_folder_without_settings_is_told_and_can_be_removed(tmp_path: Path) -> None:
+    folder = small_model(tmp_path / "models" / "mine")
+    (folder / "model.json").unlink()
+    (wrong,) = catalog.broken(tmp_path)
+    assert "(model.json is missing)" in str(wrong)
+    with pytest.raises(UserError, match=r"model\.json is missing"):
+        catalog.find(tmp_path, "mine")
+    catalog.remove(tmp_path, "mine")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["torn", "away"])
+def test_what_stands_in_for_the_chosen_model_says_so(tmp_path: Path, damage: str) -> None:
+    small_model(tmp_path / "shipped" / "models" / "starter", name="starter")
+    folder = small_model(tmp_path / "models" / "mine", name="mine")
+    catalog.use(tmp_path, "mine")
+    if damage == "torn":
+        (folder / "weights.safetensors").unlink()
+        said = "stands in for mine: The model in .* can't be used .*weights.safetensors is missing"
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        said = "stands in for mine, which is not here any more"
+    found = catalog.find(tmp_path, None)
+    assert found is not None
+    assert found.name == "starter"
+    assert re.search(said, found.warning)
+    assert catalog.read_entry(found.folder).warning == ""
+
+
+def test_what_a_model_knows_is_forgotten_by_its_name(tmp_path: Path) -> None:
+    for name in ("mine-0123456789", "mine-abcdefabcd", "mine-too-0123456789"):
+        folder = tmp_path / "embeddings" / name
+        folder.mkdir(parents=True)
+        (folder / "rows").write_bytes(b"x" * 100)
+    assert catalog.kept_vectors(tmp_path) == {"mine": 200, "mine-too": 100}
+    catalog.forget(tmp_path, "mine")
+    assert [folder.name for folder in (tmp_path / "embeddings").iterdir()] == [
+        "mine-too-0123456789"
+    ]
+    catalog.forget(tmp_path, "mine")
+    assert catalog.kept_vectors(tmp_path) == {"mine-too": 100}
+    left = tmp_path / "embeddings" / ".removed-1-mine-0123456789"
+    left.mkdir()
+    (left / "rows").write_bytes(b"x" * 100)
+    assert catalog.kept_vectors(tmp_path) == {"mine-too": 100}
+    assert catalog.tidy(tmp_path) == 100
 
 
 def test_the_id_follows_weights_and_settings_but_not_words(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from soundsearch.models.passt import VARIANTS, Passt
 from soundsearch.models.shelf import choice_of, choices, told_time
 from tests.models.small import small_model
 
+CNN = {"audio": {"widths": [4, 8, 8], "dim": 24}, "mel_pooling": 2}
+
 
 @pytest.fixture(autouse=True)
 def _nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,8 +69,33 @@ def test_a_damaged_file_is_measured_again(tmp_path: Path, text: str) -> None:
 
 def write_machine(data: Path, flops: float) -> None:
     data.mkdir(exist_ok=True)
-    machine = {"device": "cpu", "flops": flops, "when": speed.time.time()}
+    machine = {"device": "cpu", "flops": flops, "bfloat16": 0.0, "when": speed.time.time()}
     (data / speed.FILE_NAME).write_text(json.dumps({"machine": machine}))
+
+
+def test_a_machine_of_which_bfloat16_is_not_known_is_measured_again(tmp_path: Path) -> None:
+    write_machine(tmp_path, flops=1e12)
+    assert speed.measured_machine(tmp_path) is not None
+    kept = json.loads((tmp_path / speed.FILE_NAME).read_text())
+    del kept["machine"]["bfloat16"]
+    (tmp_path / speed.FILE_NAME).write_text(json.dumps(kept))
+    assert speed.measured_machine(tmp_path) is None
+
+
+def test_a_broken_model_and_what_a_gone_one_knew_are_told(tmp_path: Path) -> None:
+    small_model(tmp_path / "models" / "good", name="good")
+    bad = small_model(tmp_path / "models" / "salsa", name="salsa")
+    (bad / "weights.safetensors").unlink()
+    for model_id, size in (("lost-0123456789", 700), ("salsa-1", 5), ("salsa-2", 6)):
+        folder = tmp_path / "embeddings" / model_id
+        folder.mkdir(parents=True)
+        (folder / "rows").write_bytes(b"x" * size)
+    told = {choice.name: choice for choice in choices(tmp_path)}
+    broken, gone = told["salsa"], told["lost"]
+    assert (broken.state, broken.own, broken.is_here, broken.vectors) == ("broken", True, False, 11)
+    assert "weights.safetensors is missing" in broken.warning
+    assert (gone.state, gone.own, gone.is_here, gone.vectors) == ("gone", False, False, 700)
+    assert (told["good"].state, told["good"].vectors) == ("in use", 0)
 
 
 def test_estimates_before_and_measurements_after(tmp_path: Path) -> None:
@@ -108,8 +135,19 @@ def test_the_faster_precision_counts_and_what_a_network_reaches_of_it() -> None:
 
 def test_memory_is_told_as_what_it_is(tmp_path: Path) -> None:
     assert choice_of(tmp_path, "salsa").memory_told.endswith("(estimated)")
-    small_model(tmp_path / "models" / "starter", name="starter")
+    small_model(tmp_path / "shipped" / "models" / "starter", name="starter", kind="cnn", **CNN)
     assert choice_of(tmp_path, "starter").memory_told == "about 450 MB of memory"
+
+
+@pytest.mark.parametrize("name", ["starter", "clap-general"])
+def test_a_model_that_only_has_a_known_name_is_not_taken_for_it(tmp_path: Path, name: str) -> None:
+    write_machine(tmp_path, flops=1e12)
+    folder = small_model(tmp_path / "models" / name, name=name)
+    with (folder / "weights.safetensors").open("ab") as file:
+        file.truncate(1_000_000_000)
+    choice = choice_of(tmp_path, name)
+    assert choice.memory_told == "about 3.5 GB of memory (estimated)"
+    assert (choice.speed, choice.title) == (None, "")
 
 
 def test_the_stated_flop_are_what_torch_counts() -> None:
