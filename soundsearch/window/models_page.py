@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, Qt, Signal
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QFileDialog,
     QFrame,
@@ -29,7 +30,12 @@ from soundsearch.window.bridge import Desk, Reader
 
 TOPIC = "models to choose from"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")  # may be chosen beside weights
-STATES = {"in use": "In use", "installed": "Installed"}
+STATES = {
+    "in use": "In use",
+    "installed": "Installed",
+    "broken": "Can't be used",
+    "gone": "Not here any more",
+}
 
 
 class ModelsPage(QDialog):
@@ -45,7 +51,7 @@ class ModelsPage(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._data = data
         self._reader = reader
-        self._sounds = 0
+        self._closed = False
         self.command = Command(data, self)
         self.command.said.connect(self._show_line)
         self.command.ended.connect(self._show_end)
@@ -117,10 +123,12 @@ class ModelsPage(QDialog):
             buttons.append(
                 _button("Download", lambda: self._run(["download", name], f"Fetching {name}…"))
             )
-        if not choice.is_here:
+        if choice.state in ("to download", "to import"):
             buttons.append(_button("From files…", lambda: self._choose_files(name)))
-        elif choice.own and choice.state != "in use":
+        if choice.own and choice.state != "in use":
             buttons.append(_button("Remove…", lambda: self._ask_to_remove(choice)))
+        elif choice.vectors and choice.state != "in use":
+            buttons.append(_button("Forget…", lambda: self._ask_to_forget(choice)))
         for button in buttons:
             button.setAccessibleName(f"{button.text()} {name}")
         return buttons
@@ -148,28 +156,53 @@ class ModelsPage(QDialog):
         self._run(["import", chosen, *paths, *given], f"Importing {chosen}…")
 
     def _ask_to_remove(self, choice: Choice) -> None:
+        question = self._question(f"Remove the model {choice.name} ({told_bytes(choice.bytes)})?")
+        too = QCheckBox(f"What it knows of your sounds, too ({told_bytes(choice.vectors)})")
+        if choice.vectors:
+            question.setInformativeText("Kept, it answers at once if the model ever comes back.")
+            question.setCheckBox(too)
+        remove = question.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
+        remove.clicked.connect(lambda: self._remove(choice.name, True, too.isChecked()))
+        question.open()
+
+    def _ask_to_forget(self, choice: Choice) -> None:
+        known = told_bytes(choice.vectors)
+        question = self._question(f"Forget what {choice.name} knows of your sounds ({known})?")
+        question.setInformativeText("With that model it would have to hear them all again.")
+        forget = question.addButton("Forget", QMessageBox.ButtonRole.DestructiveRole)
+        forget.clicked.connect(lambda: self._remove(choice.name, False, True))
+        question.open()
+
+    def _question(self, text: str) -> QMessageBox:
         question = QMessageBox(self)
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         question.setIcon(QMessageBox.Icon.Warning)
-        question.setText(f"Remove the model {choice.name} ({told_bytes(choice.bytes)})?")
-        question.setInformativeText("What it knows of your sounds is kept.")
-        remove = question.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
+        question.setText(text)
         question.setDefaultButton(question.addButton(QMessageBox.StandardButton.Cancel))
-        remove.clicked.connect(lambda: self._remove(choice.name))
-        question.open()
+        return question
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, model: bool, vectors: bool) -> None:
+        """The worker holds the library, and writes nothing of a model that is not in use."""
+
+        def remove(desk: Desk) -> None:
+            if model:
+                catalog.remove(self._data, name)
+            if vectors:
+                catalog.forget(self._data, name)
+
         def removed(_: object) -> None:
-            self.line.setText(f"{name} is removed.")
+            if self._closed:
+                return
+            told = f"{name} is removed." if model else f"What {name} knew is forgotten."
+            self.line.setText(told)
             self.changed.emit()
             self.reload()
 
-        self._reader.ask(
-            "",
-            lambda desk: catalog.remove(self._data, name),
-            removed,
-            lambda error: self.line.setText(str(error)),
-        )
+        def failed(error: Exception) -> None:
+            if not self._closed:
+                self.line.setText(str(error))
+
+        self._reader.ask("", remove, removed, failed)
 
     def _run(self, arguments: list[str], text: str) -> None:
         if self.command.start_command(["models", *arguments]):
@@ -195,6 +228,7 @@ class ModelsPage(QDialog):
 
     def done(self, result: int) -> None:
         # A download goes on where it was the next time.
+        self._closed = True
         self.command.stop()
         self._reader.drop(TOPIC)
         super().done(result)
@@ -207,7 +241,7 @@ class _List(QWidget):
         done = super().event(event)
         layout = self.layout()
         if layout and event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
-            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+            self.setMinimumHeight(max(0, layout.totalHeightForWidth(self.width())))
         return done
 
 
@@ -230,13 +264,18 @@ class _Row(QWidget):
         texts.addLayout(head)
         if choice.title:
             texts.addWidget(_text(choice.title))
-        texts.addWidget(_text(f"{told_bytes(choice.bytes)} · {choice.licence}", "quiet"))
-        stated = not choice.quality.startswith("not stated")
-        quality = f"{'Stated quality:' if stated else 'Quality'} {choice.quality}"
-        texts.addWidget(_text(quality, "quiet"))
-        texts.addWidget(_text(told_need(choice, sounds), "quiet"))
+        if choice.state not in ("broken", "gone"):
+            texts.addWidget(_text(f"{told_bytes(choice.bytes)} · {choice.licence}", "quiet"))
+            stated = not choice.quality.startswith("not stated")
+            quality = f"{'Stated quality:' if stated else 'Quality'} {choice.quality}"
+            texts.addWidget(_text(quality, "quiet"))
+            texts.addWidget(_text(told_need(choice, sounds), "quiet"))
+        if choice.vectors and not choice.is_here:
+            knew = f"What it knew of your sounds is kept: {told_bytes(choice.vectors)}"
+            texts.addWidget(_text(knew, "quiet"))
         if choice.warning:
-            texts.addWidget(_text(f"Be careful: {choice.warning}", "bad"))
+            start = "" if choice.state == "broken" else "Be careful: "
+            texts.addWidget(_text(f"{start}{choice.warning}", "bad"))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 12, 0, 12)
         row.setSpacing(16)

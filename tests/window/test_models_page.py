@@ -25,7 +25,8 @@ def opened(open_window: Callable[..., Open], tmp_path: Path) -> Open:
     assert salsa is not None
     data = tmp_path / "data"
     data.mkdir()
-    machine = {"device": "cpu", "flops": salsa.flop / salsa.shares[0] / 10, "when": time.time()}
+    flops = salsa.flop / salsa.shares[0] / 10
+    machine = {"device": "cpu", "flops": flops, "bfloat16": 0.0, "when": time.time()}
     (data / "speed.json").write_text(json.dumps({"machine": machine}))
     for name in ("one", "two"):
         small_model(data / "models" / name, name=name)
@@ -83,6 +84,55 @@ def test_a_model_is_removed_after_a_question(opened: Open) -> None:
     until(lambda: not has_button(page, "Use two"))
     assert "two is removed" in texts(page)
     page.close()
+
+
+def test_what_it_knows_goes_with_it_when_that_is_wished(opened: Open) -> None:
+    vectors = [opened.data / "embeddings" / f"{name}-0123456789" for name in ("two", "lost")]
+    for folder in vectors:
+        folder.mkdir(parents=True)
+        (folder / "vectors.f16").write_bytes(b"x" * 3_000_000)
+    page = open_page(opened)
+    assert "What it knew of your sounds is kept: 3 MB" in texts(page)  # of the lost one
+    press(page, "Remove… two")
+    until(lambda: bool(page.findChildren(QMessageBox)))
+    (question,) = page.findChildren(QMessageBox)
+    wish = question.checkBox()
+    assert "(3 MB)" in wish.text()
+    assert not wish.isChecked()
+    wish.setChecked(True)
+    next(b for b in question.findChildren(QPushButton) if b.text() == "Remove").click()
+    until(lambda: not vectors[0].exists())
+    assert not (opened.data / "models" / "two").exists()
+    assert vectors[1].exists()
+    until(lambda: not has_button(page, "Use two"))
+
+    until(lambda: not page.findChildren(QMessageBox) and has_button(page, "Forget… lost"))
+    press(page, "Forget… lost")
+    until(lambda: bool(page.findChildren(QMessageBox)))
+    (question,) = page.findChildren(QMessageBox)
+    next(b for b in question.findChildren(QPushButton) if b.text() == "Forget").click()
+    until(lambda: not vectors[1].exists())
+    until(lambda: has_button(page, "Download salsa") and not has_button(page, "Forget… lost"))
+    assert "What lost knew is forgotten" in texts(page)
+    page.close()
+
+
+def test_a_broken_model_is_told_and_can_be_removed(opened: Open) -> None:
+    broken = opened.data / "models" / "torn"
+    broken.mkdir()
+    (broken / "model.json").write_text("{")
+    page = open_page(opened)
+    told = texts(page)
+    assert "Can't be used" in told
+    assert f"The model in {broken} can't be used (weights.safetensors is missing)" in told
+    assert not has_button(page, "Use torn")
+    press(page, "Remove… torn")
+    until(lambda: bool(page.findChildren(QMessageBox)))
+    (question,) = page.findChildren(QMessageBox)
+    assert question.checkBox() is None
+    next(b for b in question.findChildren(QPushButton) if b.text() == "Remove").click()
+    page.close()  # before it is told that it is done
+    until(lambda: not broken.exists())
 
 
 def test_files_are_imported_by_the_command_line(opened: Open, tmp_path: Path) -> None:
