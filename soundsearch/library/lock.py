@@ -45,4 +45,4 @@ def _in_use(holder: Path) -> UserError:
         who = f"{known['doing']}, process {known['pid']}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "another SoundSearch"
-    return UserError(f"The library is in use by {who}", "Wait for it to end, or stop it")
+    return UserError(f"The library is in use by {who}", "Wait for it to end, or close it")

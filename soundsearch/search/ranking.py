@@ -398,6 +398,6 @@ def _why(row: _Scored) -> str:
             words = [word for word, where in row.hit.found if where == field]
             if words:
                 parts.append(f"{label}: {', '.join(words)}")
-    if row.sound is not None:
+    if row.sound is not None and not (parts and row.sound < 0.005):  # "0%" explains nothing
         parts.append(f"sound {100 * row.sound:.0f}%")
     return " · ".join(parts)

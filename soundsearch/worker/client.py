@@ -5,6 +5,7 @@ Standard library and `messages` only: the window imports this, and torch never e
 
 import atexit
 import contextlib
+import logging
 import multiprocessing
 import os
 import threading
@@ -24,6 +25,8 @@ from soundsearch.worker.messages import (
     Stopped,
     SwitchModel,
 )
+
+_log = logging.getLogger(__name__)
 
 DEATHS = 3  # within DEATH_SECONDS, after which the worker is not started again
 DEATH_SECONDS = 60.0
@@ -92,6 +95,7 @@ class Worker:
             self.process.join(STOP_SECONDS)
             if self._closing:
                 break
+            _log.warning("The search process ended (exit code %s)", self.process.exitcode)
             now = time.monotonic()
             deaths = [t for t in deaths if now - t < DEATH_SECONDS] + [now]
             if len(deaths) >= DEATHS:

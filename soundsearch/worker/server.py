@@ -96,7 +96,9 @@ class _Server:
         self._data = data
         self._work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         first, chosen, problem = _model_to_begin_with(data, model)
-        self._engine = self._answering = Engine(data, model=first, device=device, write=True)
+        self._engine = self._answering = Engine(
+            data, model=first, device=device, write=True, doing="the window"
+        )
         self._coming: Engine | None = None
         self._previous: Engine | None = None  # kept open, so that switching back is instant
         self._notices = [Failed(notice) for notice in self._engine.notices]

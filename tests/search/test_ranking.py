@@ -275,6 +275,9 @@ def test_why_says_what_matched(library: Library) -> None:
     scores = sound_scores(library, {"Kick_Hard_01.wav": 0.83})
     answer = rank(parse("hard kick drums"), library, Names(library.db), sound=scores)
     assert answer.matches[0].why == "name: hard, kick · folder: drums · sound 83%"
+    unlike = sound_scores(library, {answer.matches[0].name: 0.004})
+    best = rank(parse("hard kick drums"), library, Names(library.db), sound=unlike).matches[0]
+    assert best.why == "name: hard, kick · folder: drums"
     assert set(answer.matches[0].words) == {"kick", "hard"}
     answer = rank(parse('"kick hard" drums'), library, Names(library.db))
     assert answer.matches[0].why == "name: kick hard · folder: drums"

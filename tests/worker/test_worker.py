@@ -78,7 +78,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_scan_search_die_and_go_on(tmp_path: Path, folder: Path) -> None:
+def test_scan_search_die_and_go_on(
+    tmp_path: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     session = Session(tmp_path / "data")
     try:
         session.wait(Ready)
@@ -95,6 +97,7 @@ def test_scan_search_die_and_go_on(tmp_path: Path, folder: Path) -> None:
         os.kill(old, signal.SIGKILL)
         session.wait(Ready)
         assert session.worker.process.pid != old
+        assert "The search process ended (exit code -9)" in caplog.text
         session.worker.send(Search(8, parse("bell format:ogg")))
         assert session.wait(Matches, id=8).answer.matches[0].name == "bell.ogg"
 
