@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from soundsearch.cli.main import run
 from soundsearch.cli.train import _progress
 from soundsearch.errors import UserError
+from soundsearch.models.cnn import PANNS_WIDTHS
 from soundsearch.models.encoder import build, load_model
 from soundsearch.models.passt import Passt, PasstConfig
 from soundsearch.paths import resources
@@ -118,6 +119,62 @@ def test_published_weights_become_starting_points(tmp_path: Path) -> None:
     assert not torch.equal(ours.cls_token, published.cls_token)
     with pytest.raises(UserError, match="another network"):
         load_audio(Passt(PasstConfig(embed_dim=32, depth=2, heads=4)), tmp_path / "bare.pt")
+
+
+def panns_file(file: Path, widths: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """A file as PANNs are published, in torch's format of that time, with random weights."""
+    made = torch.Generator().manual_seed(3)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=made) * 0.1
+
+    def norm(name: str, width: int) -> dict[str, torch.Tensor]:
+        return {
+            f"{name}.weight": normal(width) + 1,
+            f"{name}.bias": normal(width),
+            f"{name}.running_mean": normal(width),
+            f"{name}.running_var": normal(width).abs() + 0.5,
+            f"{name}.num_batches_tracked": torch.tensor(7),
+        }
+
+    weights = {
+        "spectrogram_extractor.stft.conv_real.weight": normal(513, 1, 1024),
+        "spectrogram_extractor.stft.conv_imag.weight": normal(513, 1, 1024),
+        "logmel_extractor.melW": normal(513, 64).abs(),
+        **norm("bn0", 64),
+    }
+    before = 1
+    for number, width in enumerate(widths, 1):
+        block = f"conv_block{number}"
+        weights[f"{block}.conv1.weight"] = normal(width, before, 3, 3)
+        weights[f"{block}.conv2.weight"] = normal(width, width, 3, 3)
+        weights |= norm(f"{block}.bn1", width) | norm(f"{block}.bn2", width)
+        before = width
+    for name, to in (("fc1", before), ("fc_audioset", 527)):
+        weights |= {f"{name}.weight": normal(to, before), f"{name}.bias": normal(to)}
+    stored = {"iteration": 640_000, "model": weights}
+    torch.save(stored, file, _use_new_zipfile_serialization=False)
+    return weights
+
+
+@pytest.mark.parametrize("name", ["cnn10", "cnn14"])
+def test_the_published_files_of_panns_are_starting_points(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = tuple(width // 16 for width in PANNS_WIDTHS[name])
+    weights = panns_file(tmp_path / "published.pth", widths)
+    monkeypatch.setitem(PANNS_WIDTHS, name, widths)
+    audio = build(small_config(kind="cnn", audio={"network": name})).audio
+    load_audio(audio, tmp_path / "published.pth")
+    own = audio.state_dict()
+    assert own
+    for key, value in own.items():
+        assert torch.equal(value, weights[key]), key
+    assert set(weights) - set(own) <= {"fc_audioset.weight", "fc_audioset.bias"}
+    other = "cnn14" if name == "cnn10" else "cnn10"
+    wrong = build(small_config(kind="cnn", audio={"network": other})).audio
+    with pytest.raises(UserError, match="another network"):
+        load_audio(wrong, tmp_path / "published.pth")
 
 
 @pytest.mark.parametrize("old", [False, True])
