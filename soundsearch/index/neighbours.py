@@ -15,6 +15,9 @@ from soundsearch.index.snapshot import Indexed
 from soundsearch.index.vectors import Vectors
 
 SNAPSHOT_ROWS = 50_000  # added since the last snapshot make a new one
+# Fewer are not worth one at the end of a scan: hnswlib holds the interpreter while it writes, a
+# second for a million rows, and the next start adds these rows in less.
+_FEW = 0.01
 # The graph's memory: at the widest of these dimensions, with 4 bytes each and some 250 for links
 # and tables, the rows must stay below MOST_BYTES.
 DIMS = (192, 160, 128, 96, 64)
@@ -250,7 +253,7 @@ class Neighbours:
             if self._is_stale(indexed):
                 self._indexed = None  # its memory is needed for the next one
                 return
-            if indexed.graph.covered > self._saved:
+            if indexed.graph.covered - self._saved > _FEW * self._saved:
                 self._save()
         with self._changed:
             if settling:

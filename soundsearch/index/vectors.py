@@ -214,26 +214,38 @@ class Vectors:
         for i, identity in enumerate(identities):
             records["identity"][i] = np.void(identity)
         records["crc"] = checksums(records, halves)
-        files = self._vector_file, self._row_file
-        ends = [os.fstat(file.fileno()).st_size for file in files]
         try:
-            for file, data in zip(files, (halves, records), strict=True):
+            self._cut_failed()
+            for file, data in ((self._vector_file, halves), (self._row_file, records)):
                 rest = memoryview(data.tobytes())
                 while rest:
                     rest = rest[file.write(rest) :]
         except OSError as error:
-            for file, end in zip(files, ends, strict=True):
-                os.truncate(file.fileno(), end)
-            raise UserError(
-                f"The embeddings can't be written to {self.folder} ({error.strerror})",
-                "Make room on that disk, then scan again: what is done stays",
-            ) from error
+            with contextlib.suppress(OSError):  # else before the next ones are written
+                self._cut_failed()
+            raise self._unwritable(error) from error
         self._grow(records, halves)
 
     def flush(self) -> None:
-        """Forces what was appended onto the disk: vectors first, then their rows."""
-        for file in (self._vector_file, self._row_file):
-            os.fsync(file.fileno())
+        """Forces what was appended onto the disk: vectors first, then their rows. Raises UserError:
+        it may be lost then, and is read as far as it is whole."""
+        try:
+            for file in (self._vector_file, self._row_file):
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _cut_failed(self) -> None:
+        """Cuts what a write that failed left behind the last row."""
+        for file, size in ((self._vector_file, 2 * self.dim), (self._row_file, RECORD.itemsize)):
+            if os.fstat(file.fileno()).st_size > self._count * size:
+                os.truncate(file.fileno(), self._count * size)
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The embeddings can't be written to {self.folder} ({error.strerror or error})",
+            "Make room on that disk, then scan again: what is done stays",
+        )
 
     def refresh(self) -> int:
         """Reads what another process appended since; returns the number of new rows."""

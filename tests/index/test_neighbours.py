@@ -360,6 +360,24 @@ def test_a_snapshot_every_so_many_rows(library: Library, monkeypatch: pytest.Mon
     until(lambda: counted() == 900)  # and no scan has ended
 
 
+def test_a_few_new_rows_make_no_snapshot(library: Library) -> None:
+    """They are found all the same, also at the next start."""
+    rows = clustered(1_010)
+    vectors, near = library.settled(rows[:1_000])
+    saved = (library.folder / "index.hnsw").stat().st_mtime_ns
+    library.append(vectors, rows[1_000:1_005])
+    near.settle(wait=True)
+    assert (library.folder / "index.hnsw").stat().st_mtime_ns == saved
+    library.close()
+    vectors, near = library.settled()
+    for row in range(1_000, 1_005):
+        assert near.nearest(rows[row][None], 1)[0][0, 0] == row
+    library.append(vectors, rows[1_005:])
+    library.append(vectors, clustered(20, 4))
+    near.settle(wait=True)
+    assert (library.folder / "index.hnsw").stat().st_mtime_ns > saved
+
+
 def test_rows_of_a_new_kind_make_a_new_projection(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soundsearch.errors import UserError
 from soundsearch.index.files import RECORD
 from soundsearch.index.neighbours import Exact
 from soundsearch.index.vectors import FIRST_PASS, WHOLE, Vectors
@@ -151,3 +152,33 @@ def test_nearest_of_nothing_is_empty() -> None:
     rows, _ = Exact(matrix[:0]).nearest(matrix[:2], 3)
     assert rows.shape == (2, 0)
     assert Exact(matrix).nearest(matrix[:2], 0)[0].shape == (2, 0)
+
+
+def test_a_disk_that_fails_costs_what_it_refused_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where forcing it out fails, and where what was written half can't be cut at once."""
+    identities, starts, rows = some(6)
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with Vectors.open(tmp_path, DIM, write=True) as vectors:
+        vectors.append(identities[:2], starts[:2], rows[:2])
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fsync", refuse)
+            with pytest.raises(UserError, match="Input/output error"):
+                vectors.flush()
+        # As a write leaves them that failed halfway, on a disk that won't cut them either.
+        for name in ("vectors.f16", "rows"):
+            with open(tmp_path / name, "ab") as file:
+                file.write(b"half")
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "truncate", refuse)
+            with pytest.raises(UserError, match="Input/output error"):
+                vectors.append(identities[2:], starts[2:], rows[2:])
+        assert len(vectors) == 2
+        vectors.append(identities[2:], starts[2:], rows[2:])
+        vectors.flush()
+    assert len(again := Vectors.open(tmp_path, DIM)) == 6
+    np.testing.assert_allclose(again.matrix, rows, atol=1e-3)
