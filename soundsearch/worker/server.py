@@ -371,6 +371,8 @@ def _model_to_begin_with(
         entry = catalog.find(data, None)
     if entry is None:
         return None, None, problem
+    if problem is None and wish is None and catalog.in_use(data) not in (None, entry.name):
+        problem = UserError(f"{entry.name} answers: {entry.warning}", "Choose a model on its page")
     best = max(catalog.installed(data), key=lambda other: vectors_of(data, other))
     if vectors_of(data, entry) < ENOUGH * vectors_of(data, best):
         return best.name, entry.name, problem

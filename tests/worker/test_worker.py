@@ -197,6 +197,14 @@ def test_names_are_found_without_the_only_model(tmp_path: Path, folder: Path, op
     assert session.wait(Matches, id=1).answer.matches[0].name.startswith("bell")
 
 
+def test_what_stands_in_for_the_chosen_model_says_so(tmp_path: Path, open_session) -> None:
+    small_model(tmp_path / "data" / "models" / "small", name="small", **QUICK)
+    (tmp_path / "data" / "models" / "in use").write_text("gone")
+    told = open_session(None).wait(Failed)
+    assert "stands in for gone, which is not here any more" in told.message
+    assert "page" in told.fix
+
+
 def test_new_files_are_found_without_being_asked_for(folder: Path, open_session) -> None:
     session = open_session()
     indexed(session, folder)
