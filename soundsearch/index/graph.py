@@ -21,8 +21,8 @@ import numpy as np
 M = 16  # links of a row in each layer, twice as many in the lowest
 EF_CONSTRUCTION = 200
 # Rows that a search keeps in view. Queries by text do not lie where sounds lie, so it takes many:
-# recall@10 of 1,200,000 rows (D = 1024) 0.964 with 1,000, 0.984 with 2,000, 0.990 with 4,000 (9 ms),
-# 0.993 with 8,000; of 1,000,000 (D = 256) 0.952, 0.970, 0.982, 0.984.
+# recall@10 of 1,200,000 rows (D = 1024) 0.964 with 1,000, 0.984 with 2,000, 0.990 with 4,000 (in
+# 9 ms), 0.993 with 8,000; of 1,000,000 (D = 256) 0.952, 0.970, 0.982, 0.984.
 EF = 4_000
 ADDED_AT_ONCE = 256  # a search waits for so many at most
 _NOISE = 0.01  # length of what is added to each row, which is of unit length
