@@ -3,7 +3,6 @@
 import argparse
 import re
 import shutil
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -150,6 +149,7 @@ def _write(folder: Path, size: _Size, file: Path) -> dict[str, Any]:
 
 def _build(folder: Path, size: _Size, in_memory: int) -> dict[str, Any]:
     """Makes and saves the graph, if there is one for so many rows."""
+    from soundsearch.cli.bench import peak_memory
     from soundsearch.index import snapshot
     from soundsearch.index.neighbours import Neighbours
     from soundsearch.index.vectors import Vectors
@@ -163,7 +163,7 @@ def _build(folder: Path, size: _Size, in_memory: int) -> dict[str, Any]:
         near.close()
         if vectors.is_large:
             figures["graph, built and saved s"] = round(built, 1)
-            figures["building: resident MB at most"] = _peak()
+            figures["building: resident MB at most"] = peak_memory()
             graph = snapshot.load(folder, vectors, _MODEL)
             began = time.perf_counter()
             snapshot.save(folder, graph, vectors, _MODEL)
@@ -179,14 +179,14 @@ def _search(folder: Path, size: _Size, file: Path, in_memory: int) -> dict[str, 
     import numpy as np
 
     from soundsearch.cli import bench_vectors
-    from soundsearch.cli.bench import quantile
+    from soundsearch.cli.bench import peak_memory, quantile
     from soundsearch.index.neighbours import Neighbours
     from soundsearch.index.vectors import Vectors
 
     material = bench_vectors.read(file, queries_only=True)
     queries, source = material.queries_in(size.dim), material.source
     queries = queries[np.linspace(0, len(queries) - 1, min(200, len(queries))).astype(int)]
-    before = _peak()
+    before = peak_memory()
     began = time.perf_counter()
     vectors = Vectors.open(folder, size.dim, in_memory=in_memory)
     opened = time.perf_counter()
@@ -215,7 +215,7 @@ def _search(folder: Path, size: _Size, file: Path, in_memory: int) -> dict[str, 
     if bare:
         figures["bare matrix-vector product, median ms"] = round(1e3 * quantile(bare, 0.5), 2)
         figures["ratio to it"] = round(quantile(seconds, 0.5) / quantile(bare, 0.5), 2)
-    figures["resident MB at most"] = _peak()
+    figures["resident MB at most"] = peak_memory()
     figures["of these before opening"] = before
     figures[f"recall@{_K}"] = round(_recall(vectors, queries, found), 4)
     near.close()
@@ -237,15 +237,3 @@ def _recall(vectors: "Vectors", queries: "np.ndarray", found: "list[np.ndarray]"
         for rows, query, low in zip(found, queries, least, strict=True)
     ]
     return float(np.sum(hits)) / best.size
-
-
-def _peak() -> float | None:
-    """MB of memory that were resident at most."""
-    from soundsearch.cli.bench import peak_memory
-
-    if sys.platform == "linux":
-        # Unlike getrusage, not that of the process that started this one.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return round(int(line.split()[1]) / 1024, 1)
-    return peak_memory()

@@ -24,10 +24,10 @@ def run(args: argparse.Namespace) -> int:
             report = engine.scan([], retry=True)
     with Library.open(data, write=False) as library:
         failures = library.failures()
-    if args.retry and failures:
+    if args.retry:
         # Also those that were not read again, since reading would say the same.
-        fails = "fails" if len(failures) == 1 else "fail"
-        remark(f"{report.embedded} embedded, {len(failures)} still {fails}.", args.quiet)
+        still = f", {len(failures)} still fail{'s' if len(failures) == 1 else ''}"
+        remark(f"{report.embedded} embedded{still if failures else ''}.", args.quiet)
     if args.json:
         print_json(
             [{"path": display(f.path), "reason": f.reason, "retry": f.retry} for f in failures]

@@ -69,6 +69,11 @@ def _shown_name(match: Match) -> str:
     return match.name + places + takes
 
 
+def _is_scored(match: Match) -> bool:
+    """Not where a query has filters alone, which nothing fits more than another."""
+    return match.name_score is not None or match.sound is not None
+
+
 def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
@@ -83,7 +88,8 @@ def print_answer(answer: Answer) -> None:
     if not sys.stdout.isatty():
         for match in answer.matches:
             takes = f" · {match.takes} takes" if match.takes > 1 else ""
-            print(f"{match.strength:.2f}\t{display(match.path)}\t{match.why}{takes}")
+            strength = f"{match.strength:.2f}" if _is_scored(match) else "-"
+            print(f"{strength}\t{display(match.path)}\t{match.why}{takes}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -98,7 +104,7 @@ def print_answer(answer: Answer) -> None:
     table.add_column("why", style="dim")
     for match in answer.matches:
         table.add_row(
-            f"{100 * match.strength:.0f}%",
+            f"{100 * match.strength:.0f}%" if _is_scored(match) else "",
             Text(_shown_name(match)),
             Text(match.folder),
             duration(match.duration or 0.0),

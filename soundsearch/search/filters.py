@@ -58,6 +58,10 @@ def as_phrase(text: str) -> str:
     return '"' + " ".join(split_words(text)) + '"'
 
 
+# Endings by which a container is known, too.
+_CONTAINERS = {"aif": "aiff", "aifc": "aiff", "wave": "wav", "oga": "ogg"}
+
+
 def any_of(texts: Iterable[str]) -> str:
     """A full-text expression for any of some words and phrases, which are split already."""
     return " OR ".join(f'"{text}"' for text in texts)
@@ -75,7 +79,7 @@ def _filter_conditions(filters: Filters, parts: list[str], values: list[object])
         either = "s.container = ? OR f.name LIKE ? ESCAPE '\\'"
         parts.append("(" + " OR ".join([either] * len(filters.formats)) + ")")
         for name in filters.formats:
-            values.extend((name, f"%.{_like(name)}"))
+            values.extend((_CONTAINERS.get(name, name), f"%.{_like(name)}"))
     if filters.folders:
         within = " OR ".join(["instr(folded, ?)"] * len(filters.folders))
         parts.append(f"f.folder IN ({_FOLDED_FOLDERS} WHERE {within})")

@@ -66,8 +66,11 @@ def test_from_a_folder_to_results(shell: Shell, folder: Path) -> None:
     }
     assert set(answer) == {"query", "model", "seconds", "nothing_matches", "results"}
 
+    lines = shell("search", "format:flac").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["-"]
     lines = shell("search", "bell", "-n", "2").stdout.splitlines()
     assert len(lines) == 2
+    assert all(float(line.split("\t")[0]) > 0 for line in lines)
     assert all(str(folder) in line for line in lines)
 
     library = shell.json("library")
@@ -105,7 +108,17 @@ def test_retry_tells_of_the_files_that_are_not_worth_it(shell: Shell, folder: Pa
     shell("scan", str(folder))
     done = shell("failures", "--retry")
     assert len(done.stdout.splitlines()) == 1
-    assert "1 still fails" in done.stderr
+    assert "0 embedded, 1 still fails" in done.stderr
+
+
+def test_retry_tells_what_it_embedded_when_nothing_fails_any_more(
+    shell: Shell, folder: Path
+) -> None:
+    shell("scan", str(folder))
+    shutil.copy(SOUNDS / "bell 24bit stereo.wav", folder / "broken.wav")
+    done = shell("failures", "--retry")
+    assert done.stdout == ""
+    assert "1 embedded." in done.stderr
 
 
 def test_global_options_stand_before_or_after(shell: Shell, folder: Path) -> None:
@@ -210,3 +223,11 @@ def test_every_command_has_help_and_stands_in_readme(shell: Shell, command: str)
     assert "usage: soundsearch" in help_text
     assert len(help_text.splitlines()) > 5
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_format_is_found_by_any_of_its_names(shell: Shell, folder: Path) -> None:
+    shutil.copy(SOUNDS / "bell.aiff", folder)
+    shell("scan", str(folder))
+    for name in ("aif", "aiff", "AIFC"):
+        (line,) = shell("search", f"format:{name}").stdout.splitlines()
+        assert line.split("\t")[1].endswith("bell.aiff")

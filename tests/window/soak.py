@@ -18,6 +18,8 @@ from PySide6.QtGui import QDrag, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
+from soundsearch.library.catalog import Library
+
 WORDS = (
     "bell",
     "noise",
@@ -29,6 +31,7 @@ WORDS = (
     '"one frame"',
     "is:fav",
 )
+PATIENCE = 120_000  # milliseconds for the last scan
 PAUSES = (5, 20, 60, 200)  # milliseconds between two actions
 NONE, CTRL, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
@@ -51,6 +54,10 @@ def main(arguments: list[str]) -> int:
         def __init__(self, parts: Any) -> None:
             super().__init__(parts)
             self.person = Person(self, task)
+
+        def take_worker_report(self, report: Any) -> None:
+            super().take_worker_report(report)
+            self.person.take_worker_report(report)
 
     app.MainWindow = Used  # type: ignore[misc]
     return run(arguments[1:])
@@ -80,6 +87,7 @@ class Person(QObject):
         self._memory: list[dict[str, float]] = []
         self._began = self._measured = time.monotonic()
         self._scans = 0
+        self._ending = False
         QTimer.singleShot(500, self._begin)
 
     def _begin(self) -> None:
@@ -102,8 +110,31 @@ class Person(QObject):
             QTimer.singleShot(self._chance.choice(PAUSES), self._next)
 
     def _end(self) -> None:
+        """Closes when a last scan has brought all of the folder: what was done may have cut the
+        others."""
+        from soundsearch.worker import messages
+
         for path in self._added:
             path.unlink(missing_ok=True)
+        self._ending = True
+        self._window.parts.worker.send(messages.Resume())
+        self._window.parts.worker.send(messages.Scan())
+        QTimer.singleShot(PATIENCE, self._close)
+
+    def take_worker_report(self, report: Any) -> None:
+        from soundsearch.worker import messages
+
+        if self._ending and isinstance(report, messages.ScanProgress) and not report.running:
+            with Library.open(Path(self._task["data"])) as library:
+                states = library.counts()["states"]
+            there = sum(count for state, count in states.items() if state != "missing")
+            if there >= len(list(self._folder.iterdir())):
+                self._close()
+
+    def _close(self) -> None:
+        if not self._ending:
+            return
+        self._ending = False
         answer = {"done": self._done, "memory": self._memory, "rows": self._window.model.rowCount()}
         Path(self._task["answer"]).write_text(json.dumps(answer), encoding="utf-8")
         for dialog in _dialogs():
