@@ -1,6 +1,7 @@
 """Several processes that train one model, as torchrun starts them, and what they share."""
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,7 +26,13 @@ def joined() -> Iterator[int]:
     try:
         yield distributed.get_rank()
     finally:
-        distributed.destroy_process_group()
+        leave()
+
+
+def leave() -> None:
+    """Parts from the other processes."""
+    gc.collect()  # what holds the group still would end after its threads, and crash
+    distributed.destroy_process_group()
 
 
 class _Gather(torch.autograd.Function):

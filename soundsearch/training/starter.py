@@ -40,6 +40,7 @@ from soundsearch.training.joint import Joint, features_of, join_parts
 from soundsearch.training.loop import Report, Run, Watch
 from soundsearch.training.metrics import query_metrics
 from soundsearch.training.pack import Pack, Packing, join, pack, read_pack
+from soundsearch.training.processes import leave
 from soundsearch.training.sentences import sentence_vectors
 from soundsearch.training.starter_task import Corpus, Learner, Settings, StarterTask, retrieval
 from soundsearch.training.synthetic import write_clips
@@ -218,7 +219,7 @@ def _learn_together(rank: int, recipe: Recipe, told: Any) -> None:
                 told.put((done, step))
 
         learn_audio(recipe, report, watch)
-    torch.distributed.destroy_process_group()
+    leave()
 
 
 def synthesised_clips(recipe: Recipe) -> list[Clip]:

@@ -21,6 +21,7 @@ from soundsearch.training.paper_task import (
     PaperTask,
     VariedFront,
 )
+from soundsearch.training.processes import leave
 from soundsearch.training.sampling import Sampler, collate
 from tests.models.small import small_config, small_tokenizer
 from tests.training.trees import clotho_tree
@@ -207,7 +208,7 @@ def in_a_process(rank: int, folder: Path) -> None:
     meeting = f"file://{folder.absolute()}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     one_step(folder)
-    distributed.destroy_process_group()
+    leave()
 
 
 def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path) -> None:
@@ -222,6 +223,6 @@ def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path) -> None:
     assert one["gradients"].keys() == two["gradients"].keys()
     assert "tau" in one["gradients"]
     for name, gradient in one["gradients"].items():
-        torch.testing.assert_close(
-            two["gradients"][name], gradient, rtol=1e-3, atol=1e-6, msg=lambda m, n=name: f"{n} {m}"
-        )
+        # Sums in float32 in another order: small elements are off by what large ones are.
+        off = float((two["gradients"][name] - gradient).abs().max())
+        assert off <= 1e-5 * float(gradient.abs().max()) + 1e-9, name
