@@ -163,8 +163,11 @@ class _Turns:
     def searching(self) -> Iterator[None]:
         with self._changed:
             self._waiting += 1
-            self._changed.wait_for(lambda: not self._busy)
-            self._waiting -= 1
+            try:
+                self._changed.wait_for(lambda: not self._busy)
+            finally:
+                self._waiting -= 1
+                self._changed.notify_all()  # who adds may be waiting for us alone
             self._busy = True
         yield from self._until_done()
 

@@ -67,6 +67,7 @@ class Neighbours:
         self._write = write
         self._indexed: Indexed | None = None
         self._saved = 0  # rows covered by the snapshot
+        self._tried = 0  # rows covered when one was last made, or could not be
         self._settling = False
         self._changed = threading.Condition()
         self._ended = False
@@ -156,6 +157,7 @@ class Neighbours:
         """Of one query (1, D): rows and cosines (k',)."""
         covered = indexed.graph.covered
         near = np.sort(indexed.graph.search(indexed.projection.queries(query), candidates)[0])
+        near = near[near < covered]  # what it took in since is in the tail
         tail = np.arange(covered, count)
         possible = covered - len(self._vectors.dead)
         if rows is not None:
@@ -196,7 +198,7 @@ class Neighbours:
             self._indexed = snapshot.load(
                 folder, self._vectors, self._model_id, lambda: self._ended
             )
-            self._saved = self._indexed.graph.covered
+            self._saved = self._tried = self._indexed.graph.covered
         except snapshot.UnusableError as error:
             if self._ended:
                 return
@@ -215,7 +217,7 @@ class Neighbours:
         blocks = self._spread_rows()
         projection = Projection.fit(blocks, self._vectors.dim, dims)
         self._indexed = Indexed(Graph(projection.dims), projection)
-        self._saved, self._settling = 0, True
+        self._saved, self._tried, self._settling = 0, 0, True
 
     def _spread_rows(self) -> Iterator[np.ndarray]:
         count = len(self._vectors)
@@ -242,7 +244,7 @@ class Neighbours:
                 alive = ~np.isin(rows, vectors.dead)
                 graph.add(rows[alive], projected[alive], first + len(rows))
                 indexed.lost += float(np.square(projected[alive, -1]).sum())
-        if graph.covered - self._saved >= SNAPSHOT_ROWS:
+        if graph.covered - self._tried >= SNAPSHOT_ROWS:
             self._save()
         return True
 
@@ -283,7 +285,8 @@ class Neighbours:
             )
         else:
             _log.info("index saved in %.1f s", time.perf_counter() - began)
-        self._saved = indexed.graph.covered
+            self._saved = indexed.graph.covered
+        self._tried = indexed.graph.covered
 
 
 def _dims(rows: int) -> int:

@@ -41,7 +41,8 @@ def exists(folder: Path) -> bool:
 
 
 def save(folder: Path, indexed: Indexed, vectors: Vectors, model_id: str) -> None:
-    """Replaces the snapshot; the old one stays when that fails. Raises OSError."""
+    """Replaces the snapshot. Raises OSError: the old one stays then, or, where the second of both
+    files could not be replaced, none."""
     graph_new, header_new = folder / f"{_GRAPH}.new", folder / f"{_HEADER}.new"
     graph, basis = indexed.graph, np.ascontiguousarray(indexed.projection.basis, "<f4").tobytes()
     try:
@@ -100,7 +101,7 @@ def load(
         raise UnusableError("a part of it is missing") from None
     except OSError as error:
         raise UnusableError(f"it can't be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UnusableError("its header is damaged") from None
 
 

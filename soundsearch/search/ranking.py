@@ -152,14 +152,14 @@ def rank(
         best.setdefault(hit.sound_id, hit)
     heard = _Heard(query, names, sound, allowed, tagged, by_name) if sound is not None else None
     alike = heard.scores.alike if heard is not None else alike_by_length(library.db)
-    wanted = k + _SPARE
+    wanted, enough = k + _SPARE, k
     while True:
         scored = _by_name(best) if heard is None else _fused(best, heard, wanted)
         if takes or alike is None:
             matches = list(islice(_matches(library, scored.rows), k))
         else:
-            matches = _folded(library, scored.rows, alike, k)
-        if len(matches) >= min(k, _ENOUGH) or not scored.more or wanted > _MOST_FOLDED:
+            matches, enough = _folded(library, scored.rows, alike, k), min(k, _ENOUGH)
+        if len(matches) >= enough or not scored.more or wanted > _MOST_FOLDED:
             break
         wanted *= 4
     if heard is not None and heard.scores.moment is not None:

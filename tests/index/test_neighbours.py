@@ -181,6 +181,25 @@ def test_searches_while_rows_are_added(library: Library) -> None:
     assert recall(near, rows) >= 0.99
 
 
+def test_rows_that_come_while_a_search_waits_are_found_once(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search looks how far the graph goes, waits for its turn, and the graph has grown."""
+    rows = clustered(1_200)
+    vectors, near = library.settled(rows[:600])
+    search = Graph.search
+
+    def late(graph: Graph, queries: np.ndarray, count: int) -> list[np.ndarray]:
+        near.settle(wait=True)
+        return search(graph, queries, count)
+
+    monkeypatch.setattr(Graph, "search", late)
+    library.append(vectors, rows[600:])  # the graph takes them in when the search has looked
+    found, _ = near.nearest(rows[900][None], 50)
+    assert near.covered == 1_200
+    assert len(set(found[0].tolist())) == 50
+
+
 def test_copies_are_no_islands(library: Library) -> None:
     rows = clustered(COUNT)
     random = np.random.default_rng(0)
@@ -358,6 +377,24 @@ def test_a_snapshot_every_so_many_rows(library: Library, monkeypatch: pytest.Mon
 
     library.append(vectors, clustered(1, 3))
     until(lambda: counted() == 900)  # and no scan has ended
+
+
+def test_a_snapshot_that_failed_is_tried_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only a few rows came since, of which none would be made."""
+    vectors, near = library.open(rows=clustered(600))
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(snapshot, "save", refuse)
+        near.settle(wait=True)
+    assert not snapshot.exists(library.folder)
+    library.append(vectors, clustered(1, 5))
+    near.settle(wait=True)
+    assert snapshot.exists(library.folder)
 
 
 def test_a_few_new_rows_make_no_snapshot(library: Library) -> None:

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -311,3 +311,19 @@ def test_equal_strengths_stand_by_length_of_path_then_name(library: Library) -> 
     kicks = [path for path in FILES if path.startswith("Drums/Kick")]
     expected = sorted(kicks, key=lambda path: (len(path), os.path.basename(path)))
     assert by_name(library, "kick")[:3] == [os.path.basename(path) for path in expected]
+
+
+def test_takes_leave_at_least_a_hundred_rows_where_there_are_as_many(library: Library) -> None:
+    """The best sounds may all be takes of a few."""
+    stems = [f"{a}{b}" for a in "abcdefghijkl" for b in "mnopqrstuv"]  # 120
+    paths = [f"{stem}/{stem} {take:02}.wav" for stem in stems for take in range(12)]
+    add(library, paths)
+    strengths = {os.path.basename(path): 0.9 - n / 3000 for n, path in enumerate(paths)}
+    scores = replace(
+        sound_scores(library, strengths), alike=lambda head, others: [True] * len(others)
+    )
+    answer = rank(parse("xylophone"), library, Names(library.db), sound=scores, k=300)
+    assert len(answer.matches) >= 100
+    shown = [match.folder for match in answer.matches]
+    assert shown == stems[: len(shown)]
+    assert {match.takes for match in answer.matches} == {12}
