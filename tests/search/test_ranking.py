@@ -323,7 +323,5 @@ def test_takes_leave_at_least_a_hundred_rows_where_there_are_as_many(library: Li
         sound_scores(library, strengths), alike=lambda head, others: [True] * len(others)
     )
     answer = rank(parse("xylophone"), library, Names(library.db), sound=scores, k=300)
-    assert len(answer.matches) >= 100
-    shown = [match.folder for match in answer.matches]
-    assert shown == stems[: len(shown)]
-    assert {match.takes for match in answer.matches} == {12}
+    shown = [(match.folder, match.takes) for match in answer.matches[:100]]
+    assert shown == [(f"Sounds/{stem}", 12) for stem in stems[:100]]
